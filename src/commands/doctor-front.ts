@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { runRows } from '../doctor/examination.js'
 import { FRONT_ROWS } from '../doctor/failover/before.js'
 import { examineFailover, FAILOVER_PACE, type FailoverPace, RelaysDown } from '../doctor/failover/failover.js'
@@ -5,6 +7,9 @@ import { buildAskedLever, buildCommandLever, type Lever } from '../doctor/failov
 import type { Finding } from '../doctor/finding.js'
 import { countOutcomes } from '../doctor/report.js'
 import type { Visit } from '../doctor/visit.js'
+import { listLedgerNames } from '../ledger/files.js'
+import { readEntry } from '../ledger/read/entry.js'
+import { readLines } from '../ledger/read/lines.js'
 
 /** The options of `thinwire doctor --front`. */
 export interface FrontOptions {
@@ -13,6 +18,8 @@ export interface FrontOptions {
   readonly freeze: string | null
   readonly thaw: string | null
   readonly revokedKey: string | null
+  /** The folders of the relays' usage ledger; null if they are not known. */
+  readonly ledger: readonly string[] | null
 }
 
 /** What the examination of a front writes to, beside its findings. */
@@ -25,7 +32,7 @@ export interface FrontIo {
 /** Finds what is wrong with the options. @returns null if nothing is */
 export function findFrontFlaw(
   isFront: boolean,
-  { stop, start, freeze, thaw, revokedKey }: FrontOptions,
+  { stop, start, freeze, thaw, revokedKey }: Omit<FrontOptions, 'ledger'>,
 ): string | null {
   const given = [stop, start, freeze, thaw, revokedKey].some((each) => each !== null)
   if (!isFront) return given ? '--stop, --start, --freeze, --thaw and --revoked-key need --front' : null
@@ -60,6 +67,7 @@ export async function examineFront(
         {
           ...chooseLevers(options, io.err.isTTY === true, say),
           revokedKey: options.revokedKey,
+          readSent: options.ledger === null ? null : createSentReader(options.ledger),
           pace: io.failoverPace ?? FAILOVER_PACE,
           signal: end.signal,
           say,
@@ -84,6 +92,25 @@ export async function examineFront(
     show(finding)
   }
   return findings
+}
+
+/** Reads the tags of the requests that the relays sent to an upstream, from the records since now. */
+function createSentReader(folders: readonly string[]): (tag: string) => Promise<ReadonlySet<string>> {
+  const firstDay = new Date().toISOString().slice(0, 10)
+  return async (tag) => {
+    const sent = new Set<string>()
+    for (const folder of folders) {
+      // The fallback is there only after a fault of the disk.
+      const names = listLedgerNames(await readdir(folder).catch(() => []))
+      for (const { name } of names.filter(({ day }) => day >= firstDay)) {
+        await readLines(join(folder, name), (line) => {
+          const entry = line.includes(tag) ? readEntry(line) : null
+          if (entry !== null && entry.upstream !== null && entry.tags !== null) sent.add(entry.tags)
+        })
+      }
+    }
+    return sent
+  }
 }
 
 function chooseLevers(

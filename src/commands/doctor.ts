@@ -46,7 +46,7 @@ const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME]... [--cursor
                     [--json]
 thinwire doctor URL --front [--key KEY] [--model NAME] [--revoked-key KEY]
                     [--stop COMMAND --start COMMAND]
-                    [--freeze COMMAND --thaw COMMAND] [--json]
+                    [--freeze COMMAND --thaw COMMAND] [--config FILE] [--json]
 thinwire doctor --offline [--config FILE] [--model NAME]... [--all-shapes]
 
 Checks whether Cursor will work with a base URL, such as
@@ -88,6 +88,8 @@ also after Ctrl-C. It says beforehand how many tiny chats the provider bills.
                    freeze all relays (kill -STOP), and let them go on (kill
                    -CONT): they then accept connections and answer nothing
   --revoked-key K  a key that is revoked: it must not go direct
+  --config FILE    the config of the relays: their records, if they are on this
+                   machine, show whether a chat was sent twice
 
 Exit codes: 0 nothing failed, and where Cursor is played, an agent's turn with a
 tool was complete (of each --model, else of at least one model); 1 it is not so;
@@ -135,8 +137,10 @@ async function visitUrl(given: Given, io: DoctorIo): Promise<number> {
     findLearned: () => null,
   })
   if (given.front) {
+    const ledger = given.config === null ? null : await locateRecords(given.config, io)
+    const options = { ...given.frontOptions, ledger }
     const title = `thinwire doctor ${formatUrl(base)} --front\n\n`
-    return report(visit, given, io, title, (show) => examineFront(visit, given.frontOptions, io, show))
+    return report(visit, given, io, title, (show) => examineFront(visit, options, io, show))
   }
   return report(visit, given, io, `thinwire doctor ${formatUrl(base)}\n\n`, (show) => examine(visit, show))
 }
@@ -237,6 +241,11 @@ async function loadPlaces(file: string, io: DoctorIo): Promise<FindPlace> {
   return createPlaceFinder(loadDestinations(locateConfig(file, io)))
 }
 
+async function locateRecords(file: string, io: DoctorIo): Promise<readonly string[]> {
+  const { locateLedger } = await import('../config/config.js')
+  return locateLedger(locateConfig(file, io))
+}
+
 function locateConfig(file: string | null, io: DoctorIo): ConfigSource {
   return { ...(file === null ? {} : { file }), env: io.env, cwd: io.cwd ?? process.cwd() }
 }
@@ -249,7 +258,7 @@ interface Given {
   readonly allShapes: boolean
   readonly offline: boolean
   readonly front: boolean
-  readonly frontOptions: FrontOptions
+  readonly frontOptions: Omit<FrontOptions, 'ledger'>
   readonly config: string | null
   readonly json: boolean
   readonly help: boolean

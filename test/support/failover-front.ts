@@ -125,6 +125,8 @@ export class FailoverFront {
     let state = this.look()
     if (faults.believesMark === true && req.headers['x-thinwire-direct'] !== undefined) state = 'down'
     if (faults.staysDirect === true && this.wasDown) state = 'down'
+    // A relay gets it, and so does whoever answers it below.
+    if (faults.sendsTwice === true && isChat && state !== 'down') this.copyToRelay(req, body)
     const heldSince = performance.now()
     while (
       faults.sendsTwice === true &&
@@ -154,6 +156,17 @@ export class FailoverFront {
       return faults.losesWithPage === true ? showPage(res, 502, 'Bad Gateway') : refuse(res, 503, 'wait')
     }
     this.goDirect(req, res, body)
+  }
+
+  private copyToRelay({ method, url, headers }: IncomingMessage, body: Buffer): void {
+    this.chats.relay++
+    const origin = `http://127.0.0.1:${this.behinds.relayPort}`
+    const { connection, ...others } = headers
+    const copy = request(new URL(url ?? '/', origin), { method, headers: others, agent: false }, (res) =>
+      res.resume(),
+    )
+    copy.on('error', () => {})
+    copy.end(body)
   }
 
   private goDirect(req: IncomingMessage, res: ServerResponse, body: Buffer): undefined {

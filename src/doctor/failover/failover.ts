@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { VERSION } from '../../version.js'
 import { runRows } from '../examination.js'
 import { type Finding, fail, pass, type Seen, skip } from '../finding.js'
@@ -49,6 +50,11 @@ export interface FailoverOptions {
   /** Freezes the relays and thaws them; null: this is not tried. */
   readonly freeze: Lever | null
   readonly revokedKey: string | null
+  /**
+   * Reads what the relays recorded: the tags of requests that they sent to an upstream, of those whose tag begins so. Null
+   * if the records are not known here.
+   */
+  readonly readSent: ((tag: string) => Promise<ReadonlySet<string>>) | null
   readonly pace: FailoverPace
   /** Ends the examination: nothing more is tried, and the relays are started again. */
   readonly signal: AbortSignal
@@ -98,6 +104,7 @@ class FailoverExamination {
   private readonly relaysDown: RelaysDown
   private readonly onFinding: (finding: Finding) => void
   private readonly target: ProbeTarget
+  private readonly runTag: string
   /** There was a direct way when the relays were down. */
   private hadDirect = false
   /** Probes that went direct, with the clock's time: for the books. */
@@ -113,7 +120,9 @@ class FailoverExamination {
     this.options = options
     this.relaysDown = relaysDown
     this.onFinding = onFinding
-    this.target = createTarget(visit)
+    // Another examination may be in the same records.
+    this.runTag = `doctor=${randomBytes(6).toString('hex')}`
+    this.target = createTarget(visit, this.runTag)
   }
 
   async run(): Promise<void> {
@@ -125,9 +134,13 @@ class FailoverExamination {
     }
     const phases = 2 * Number(stop !== null) + 2 * Number(freeze !== null)
     say(`${judge.describeCost(phases, CHATS, stop === null ? 0 : 2)}\n`)
-    if (stop !== null) await this.takeDown(stop, () => this.examineStopped(stop))
+    if (stop !== null) {
+      const switching = await this.takeDown(stop, () => this.examineStopped(stop))
+      await this.compareBooks('sent twice', 'POSTs while the relays stopped', switching, false)
+    }
     if (freeze !== null && !signal.aborted && this.relaysDown.cure === null) {
-      await this.takeDown(freeze, () => this.examineFrozen(freeze))
+      const switching = await this.takeDown(freeze, () => this.examineFrozen(freeze))
+      await this.compareBooks('frozen POST', 'POSTs to a frozen relay', switching, true)
     }
     this.tellBooks()
   }
@@ -147,16 +160,16 @@ class FailoverExamination {
   }
 
   /** Takes the relays down, and brings them back whatever happens. */
-  private async takeDown(lever: Lever, examine: () => Promise<void>): Promise<void> {
+  private async takeDown(lever: Lever, examine: () => Promise<Switching>): Promise<Switching> {
     try {
       this.relaysDown.cure = lever.upText
-      await examine()
+      return await examine()
     } finally {
       await this.bringBack(lever)
     }
   }
 
-  private async examineStopped(lever: Lever): Promise<void> {
+  private async examineStopped(lever: Lever): Promise<Switching> {
     const { visit } = this
     const { front } = visit
     this.announce(lever, lever.downText)
@@ -167,10 +180,31 @@ class FailoverExamination {
     const way = judge.judgeDirectWay(switching, lever.isAsked)
     this.show('direct way', `GET and POST, ${tried}`, way)
     this.show('switch over', 'requests while the relays stopped', judge.judgeSwitchOver(switching, front))
-    if (!this.hadDirect) return
-    this.show('sent twice', 'a POST while the relays stopped', judge.judgeSentTwice(switching, false, front))
+    if (!this.hadDirect) return switching
     this.show('own errors', "the front's own errors", judge.judgeOwnErrors(probes, front))
     await this.examineDirect(way)
+    return switching
+  }
+
+  /** Whether a POST that was answered direct was sent by a relay, too: as their records have it, if they are known. */
+  private async compareBooks(
+    check: string,
+    tried: string,
+    switching: Switching,
+    isFrozen: boolean,
+  ): Promise<void> {
+    const { pace, readSent } = this.options
+    if (!switching.probes.some(isPast)) return
+    let sent: ReadonlySet<string> | null = null
+    if (readSent !== null) {
+      // A relay writes a record soon after the request has ended.
+      await new Promise((resolve) => setTimeout(resolve, pace.graceMs))
+      sent = await readSent(this.runTag).catch(() => null)
+    }
+    // Records without a chat that a relay has answered are those of another relay.
+    const isWhole = switching.probes.every(({ by, tag }) => by !== 'relay' || tag === '' || sent?.has(tag))
+    const seen = judge.judgeSentTwice(switching, isFrozen, isWhole ? sent : null, this.visit.front)
+    this.show(check, tried, seen)
   }
 
   private async examineDirect(way: Seen): Promise<void> {
@@ -203,14 +237,14 @@ class FailoverExamination {
     for (const { headAt } of visit.responses) this.countDirect(headAt)
   }
 
-  private async examineFrozen(lever: Lever): Promise<void> {
+  private async examineFrozen(lever: Lever): Promise<Switching> {
     const { front } = this.visit
     this.announce(lever, lever.downText)
     const switching = await this.observe(lever, 'down')
     this.hadDirect = switching.probes.some(isPast)
     const seen = judge.judgeFrozen(switching, lever.isAsked, front)
     this.show('frozen', 'requests while the relays were frozen', seen)
-    this.show('frozen POST', 'a POST to a frozen relay', judge.judgeSentTwice(switching, true, front))
+    return switching
   }
 
   private async bringBack(lever: Lever): Promise<void> {
@@ -295,20 +329,23 @@ function hasChanged({ by }: Probe, way: 'down' | 'up'): boolean {
   return way === 'down' ? by !== 'relay' : by === 'relay'
 }
 
-function createTarget(visit: Visit): ProbeTarget {
+/** @param run the beginning of all tags */
+function createTarget(visit: Visit, run: string): ProbeTarget {
+  let count = 0
   const { key, roots, trusted, authorization } = visit
   return {
     base: buildDirectBase(visit.base),
     key,
     model: visit.model ?? '',
-    send: (method, url, body, timeoutMs, signal) =>
+    createTag: () => `${run}-${++count}`,
+    send: (method, url, body, tag, timeoutMs, signal) =>
       send({
         method,
         url,
         headers: {
           'user-agent': `thinwire-doctor/${VERSION}`,
           ...authorization,
-          ...(body === null ? {} : { 'content-type': 'application/json' }),
+          ...(body === null ? {} : { 'content-type': 'application/json', 'x-thinwire-tags': tag }),
         },
         body: body === null ? null : Buffer.from(body),
         timeoutMs,

@@ -30,6 +30,8 @@ export type Fate = 'answered' | 'refused' | 'lost'
 /** One request of a `Prober`, and what came back. Times are milliseconds of `performance.now()`. */
 export interface Probe {
   readonly kind: 'list' | 'chat'
+  /** What a relay records of a chat as `tags`; empty for a list. */
+  readonly tag: string
   readonly sentMs: number
   readonly endMs: number
   readonly by: Answerer
@@ -73,7 +75,7 @@ function judgeFate(response: HttpResponse, by: Answerer, code: string | null): F
 
 /** Describes what became of a request. @param key is left out of the text */
 export function describeProbe(
-  kind: Probe['kind'],
+  { kind, tag }: Pick<Probe, 'kind' | 'tag'>,
   sentMs: number,
   outcome: HttpResponse | RequestFailure,
   key: string,
@@ -83,6 +85,7 @@ export function describeProbe(
     const { reason, late } = outcome
     return {
       kind,
+      tag,
       sentMs,
       endMs,
       by: 'nobody',
@@ -101,7 +104,7 @@ export function describeProbe(
   const { status, end } = outcome
   const text =
     end === 'cut' ? `${status}, cut off` : status < 300 && !isPage ? `${status}` : quoteBody(outcome, key)
-  return { kind, sentMs, endMs, by, fate, status, code, isPage, isLate: end === 'late', text }
+  return { kind, tag, sentMs, endMs, by, fate, status, code, isPage, isLate: end === 'late', text }
 }
 
 /** How fast requests are sent, and how many. */
@@ -121,10 +124,13 @@ export interface ProbeTarget {
   readonly base: BaseUrl
   readonly key: string
   readonly model: string
+  /** Makes a tag for one chat, by which the records of the relays are compared. */
+  createTag(): string
   send(
     method: string,
     url: URL,
     body: string | null,
+    tag: string,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<HttpResponse | RequestFailure>
@@ -195,12 +201,13 @@ export class Prober {
       kind === 'list'
         ? (['GET', '/models', null] as const)
         : (['POST', CHAT, createTinyBody(target.model)] as const)
+    const tag = kind === 'chat' ? target.createTag() : ''
     const done = target
-      .send(method, buildPathUrl(target.base, path), body, pace.timeoutMs, this.end.signal)
+      .send(method, buildPathUrl(target.base, path), body, tag, pace.timeoutMs, this.end.signal)
       .then((outcome) => {
         const isGivenUp = this.end.signal.aborted && performance.now() - sentMs < pace.patienceMs
         if (!isGivenUp || (isResponse(outcome) && outcome.end !== 'late'))
-          this.probes.push(describeProbe(kind, sentMs, outcome, target.key))
+          this.probes.push(describeProbe({ kind, tag }, sentMs, outcome, target.key))
       })
     this.open.add(done)
     void done.finally(() => this.open.delete(done))

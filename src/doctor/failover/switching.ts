@@ -146,25 +146,44 @@ const LATER_MS = 250
 const WAITED_MS = 400
 
 /**
- * Whether a chat seems to have been sent to a relay, and then once more on the direct way: then it is billed twice.
- * @param isFrozen the relays accept connections and do nothing: what was sent before the front went direct is with one
- *   of them
+ * Whether a chat was sent to a relay, and then once more on the direct way: then it is billed twice.
+ * @param isFrozen the relays accept connections and do nothing: what was sent before the front went direct may be with
+ *   one of them, or may have waited for the front's own check
+ * @param sent tags of the chats that the relays sent on, from their records; null if these are not known
  */
-export function judgeSentTwice({ probes }: Switching, isFrozen: boolean, front: Front | null): Seen {
-  if (!probes.some(isPast)) return skip('there is no direct way')
+export function judgeSentTwice(
+  { probes }: Switching,
+  isFrozen: boolean,
+  sent: ReadonlySet<string> | null,
+  front: Front | null,
+): Seen {
+  const chats = probes.filter(({ kind, fate }) => kind === 'chat' && fate === 'answered').filter(isPast)
+  if (sent !== null) {
+    const count = chats.filter(({ tag }) => sent.has(tag)).length
+    return count === 0
+      ? pass(`the relays' records have none of the ${chats.length} that were answered direct`)
+      : fail(
+          `${count} of ${chats.length} that were answered direct were sent by a relay, too: they are billed twice`,
+          ...findFailoverRemedy('twice', front),
+        )
+  }
   const byRelay = probes.filter(({ by }) => by === 'relay')
   const knownMs = findDirectSince(probes)
-  const twice = probes.filter((probe) => {
-    const { kind, fate, sentMs, endMs } = probe
-    if (kind !== 'chat' || !isPast(probe) || fate !== 'answered' || endMs - sentMs < WAITED_MS) return false
-    if (byRelay.some((each) => each.sentMs >= sentMs + LATER_MS)) return true
-    return isFrozen && sentMs + WAITED_MS <= knownMs
+  const first = chats.find(({ sentMs, endMs }) => {
+    if (endMs - sentMs < WAITED_MS) return false
+    return (
+      byRelay.some((each) => each.sentMs >= sentMs + LATER_MS) || (isFrozen && sentMs + WAITED_MS <= knownMs)
+    )
   })
-  const [first] = twice
-  if (first === undefined) return pass('no sign of a POST that went to a relay and then direct')
+  if (first === undefined) return pass('no sign of one that went to a relay and then direct')
+  const waited = `one waited ${formatSeconds(first.endMs - first.sentMs)} and was then answered direct`
+  // A front that asks /readyz before each request lets them wait, too, and sends them once.
+  if (isFrozen)
+    return skip(`${waited}; --config FILE of the relays shows by their records whether one sent it, too`)
   return warn(
-    `a POST waited ${formatSeconds(first.endMs - first.sentMs)} for a relay and was then answered direct: the relay may have sent it, too, and it is billed twice`,
+    `${waited}: a relay may have sent it, too, and it is billed twice`,
     ...findFailoverRemedy('twice', front),
+    '--config FILE of the relays shows it by their records',
   )
 }
 

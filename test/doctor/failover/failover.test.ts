@@ -156,14 +156,14 @@ const FAULTS: readonly Row[] = [
   [{ noAliases: true }, 'direct alias', /^warning: team-fast: 404/, /aliases of thinwire keys export/],
   [{ leaks: 'header' }, 'credential', /^failed: A CREDENTIAL.*the header authorization/, /replace the key/],
   [{ staysDirect: true }, 'switch back', /^failed: the front still goes direct/, /readyz.*fail_timeout/],
-  [{ sendsTwice: true }, 'sent twice', /^warning: a POST waited .*billed twice/, /non_idempotent/],
+  [{ sendsTwice: true }, 'sent twice', /^warning: one waited .*billed twice/, /non_idempotent/],
   [{ believesMark: true }, 'forged mark', /^failed: .*a client can pass by the relay/],
   [{ forwarded: 'none' }, 'address', /^warning: 127\.0\.0\.1: the address of the front/, /trustedProxies/],
   [{ forwarded: 'clients' }, 'address', /^failed: .*address that the client made up/, /X-Forwarded-For/],
 ]
 
 /** So many fronts are examined at the same time: most of the time is waiting. */
-const AT_ONCE = 4
+const AT_ONCE = 6
 
 test('each fault of a front is named by its own check, with what to change', async (site) => {
   const rows = [...FAULTS]
@@ -194,15 +194,31 @@ test('pages while the relays stop are named beside the requests that were lost',
   assert.match(find('own errors'), /^warning: 502, an HTML page.*error_page/)
 })
 
-test('a front without a health check, or that sends a POST of a frozen relay again, is named', async (site) => {
-  const [deaf, twice] = await Promise.all([
-    examine(site, { faults: { noHealthCheck: true }, args: (front) => front.freezes() }),
-    examine(site, { faults: { sendsTwice: true }, args: (front) => front.freezes() }),
+test('a front without a health check is named', async (site) => {
+  const { find, found } = await examine(site, {
+    faults: { noHealthCheck: true },
+    args: (front) => front.freezes(),
+  })
+  assert.equal(found, ['frozen'])
+  assert.match(find('frozen'), /^failed: requests hang for .* no health check.*\/readyz/)
+  assert.match(find('relays'), /^ok/)
+})
+
+test("the relays' records show whether a POST was sent twice, and without them it is only a sign", async (site) => {
+  const config = ['--config', site.relay.config.file ?? '']
+  const twice = { sendsTwice: true } as const
+  const [clean, stopped, frozen, unknown] = await Promise.all([
+    examine(site, { args: (front) => [...front.stops(0.3), ...front.freezes(), ...config] }),
+    examine(site, { faults: twice, args: (front) => [...front.stops(1), ...config] }),
+    examine(site, { faults: twice, args: (front) => [...front.freezes(), ...config] }),
+    examine(site, { faults: twice, args: (front) => front.freezes() }),
   ])
-  assert.equal(deaf.found, ['frozen'])
-  assert.match(deaf.find('frozen'), /^failed: requests hang for .* no health check.*\/readyz/)
-  assert.match(deaf.find('relays'), /^ok/)
-  assert.equal(twice.found, ['frozen POST'])
+  assert.equal(clean.found, [])
+  for (const check of ['sent twice', 'frozen POST'])
+    assert.match(clean.find(check), /^ok: the relays' records have none of the \d+ that were answered direct/)
+  assert.match(stopped.find('sent twice'), /^failed: \d+ of \d+ .*billed twice.*non_idempotent/)
+  assert.match(frozen.find('frozen POST'), /^failed: \d+ of \d+ .*billed twice/)
+  assert.match(unknown.find('frozen POST'), /^skipped: one waited .*--config FILE/)
 })
 
 test('relays that do not come back are told in the report, in its exit code and on standard error', async (site) => {
@@ -286,7 +302,14 @@ test('the relays are started again when a check throws', async ({ demo, relay })
   const front = await FailoverFront.start(behinds)
   const visit = createVisit(front.url, { key: relay.key })
   const [, stop, , start] = front.stops()
-  const options = { stop: stop ?? '', start: start ?? '', freeze: null, thaw: null, revokedKey: null }
+  const options = {
+    stop: stop ?? '',
+    start: start ?? '',
+    freeze: null,
+    thaw: null,
+    revokedKey: null,
+    ledger: null,
+  }
   const seen: string[] = []
   try {
     await examineFront(visit, options, { err: new PassThrough(), failoverPace: PACE }, ({ check }) => {
