@@ -51,7 +51,7 @@ export interface FailoverOptions {
   readonly freeze: Lever | null
   readonly revokedKey: string | null
   /**
-   * Reads what the relays recorded: the tags of requests that they sent to an upstream, of those whose tag begins so. Null
+   * Reads from the relays' records the tags of the requests that they sent to an upstream, of those that begin so. Null
    * if the records are not known here.
    */
   readonly readSent: ((tag: string) => Promise<ReadonlySet<string>>) | null

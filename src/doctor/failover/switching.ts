@@ -106,10 +106,7 @@ export function judgeSwitchOver({ probes }: Switching, front: Front | null): See
   const direct = probes.filter(isPast)
   if (direct.length === 0) return skip('there is no direct way')
   const lost = probes.filter(({ fate }) => fate === 'lost')
-  const gapMs = measureGap(
-    probes.filter(({ by }) => by === 'relay'),
-    direct,
-  )
+  const gapMs = measureGap(probes)
   const when = `the first direct response came ${formatSeconds(gapMs)} after the last one of a relay`
   const first = lost[0]
   if (first === undefined) {
@@ -125,10 +122,12 @@ export function judgeSwitchOver({ probes }: Switching, front: Front | null): See
     : warn(seen, ...findFailoverRemedy('lost', front))
 }
 
-function measureGap(before: readonly Probe[], after: readonly Probe[]): number {
-  const last = Math.max(...before.map(({ endMs }) => endMs))
-  const first = Math.min(...after.map(({ endMs }) => endMs))
-  return Number.isFinite(last) ? Math.max(0, first - last) : 0
+/** Milliseconds from the last response of a relay to the first direct one; without the former, from the first request. */
+function measureGap(probes: readonly Probe[]): number {
+  const ends = probes.filter(({ by }) => by === 'relay').map(({ endMs }) => endMs)
+  const begun = Math.min(...probes.map(({ sentMs }) => sentMs))
+  const first = Math.min(...probes.filter(isPast).map(({ endMs }) => endMs))
+  return Math.max(0, first - Math.max(begun, ...ends))
 }
 
 /** Whether the front's own errors are in a form that clients can show. */
@@ -200,7 +199,6 @@ const FROZEN_MAX_MS = 10_000
 /** How long a front waits for relays that are frozen: they accept connections and answer nothing. */
 export function judgeFrozen({ probes, isSettled }: Switching, isAsked: boolean, front: Front | null): Seen {
   const direct = probes.filter(isPast)
-  const byRelay = probes.filter(({ by }) => by === 'relay')
   const late = probes.filter(({ fate }) => fate === 'lost')
   if (direct.length === 0) {
     if (isAsked && late.length === 0) return skip('the relays were not frozen in time')
@@ -214,7 +212,7 @@ export function judgeFrozen({ probes, isSettled }: Switching, isAsked: boolean, 
       ...findFailoverRemedy('frozen', front),
     )
   }
-  const gapMs = measureGap(byRelay, direct)
+  const gapMs = measureGap(probes)
   const lost = late.length === 0 ? 'none was lost' : `${late.length} of ${probes.length} were lost`
   const seen = `direct after ${formatSeconds(gapMs)}; the slowest request took ${formatLongest(probes)}, ${lost}`
   if (gapMs > FROZEN_MAX_MS || !isSettled) return warn(seen, ...findFailoverRemedy('frozen', front))
