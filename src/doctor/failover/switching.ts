@@ -122,7 +122,7 @@ export function judgeSwitchOver({ probes }: Switching, front: Front | null): See
     : warn(seen, ...findFailoverRemedy('lost', front))
 }
 
-/** Milliseconds from the last response of a relay to the first direct one; without the former, from the first request. */
+/** Milliseconds from the last response of a relay, or else from the first request, to the first direct response. */
 function measureGap(probes: readonly Probe[]): number {
   const ends = probes.filter(({ by }) => by === 'relay').map(({ endMs }) => endMs)
   const begun = Math.min(...probes.map(({ sentMs }) => sentMs))
