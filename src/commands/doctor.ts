@@ -10,11 +10,18 @@ import { ModelPrinter } from '../doctor/model-report.js'
 import type { FindPlace } from '../doctor/refusal.js'
 import { formatJson, formatVerdict, isFine, Printer } from '../doctor/report.js'
 import { Visit } from '../doctor/visit.js'
+import {
+  describeFrontVerdict,
+  examineFront,
+  type FrontIo,
+  type FrontOptions,
+  findFrontFlaw,
+} from './doctor-front.js'
 
 type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean }
 
 /** What the command reads and writes. */
-export interface DoctorIo {
+export interface DoctorIo extends Pick<FrontIo, 'failoverPace'> {
   readonly in: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   readonly out: Stream
   readonly err: Stream
@@ -37,6 +44,9 @@ const MODELS_MAX = 20
 const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME]... [--cursor] [--all-shapes]
                     [--config FILE] [--idle SECONDS] [--timeout SECONDS]
                     [--json]
+thinwire doctor URL --front [--key KEY] [--model NAME] [--revoked-key KEY]
+                    [--stop COMMAND --start COMMAND]
+                    [--freeze COMMAND --thaw COMMAND] [--config FILE] [--json]
 thinwire doctor --offline [--config FILE] [--model NAME]... [--all-shapes]
 
 Checks whether Cursor will work with a base URL, such as
@@ -65,6 +75,21 @@ nothing.
                    Thinwire that has its demo upstream)
   --timeout S      time for all checks but --idle and the models. Default: ${TIMEOUT_S}
   --json           print one JSON object
+
+With --front it checks what stands in front of the relays, and once whether it
+goes direct to the provider when all relays are down. For that the relays have
+to be down for half a minute or more: by your commands, else it asks at the
+terminal. It stops nothing by itself, and always starts again what it stopped,
+also after Ctrl-C. It says beforehand how many tiny chats the provider bills.
+
+  --stop COMMAND   stops all relays: "systemctl stop thinwire@1 thinwire@2"
+  --start COMMAND  starts them again
+  --freeze, --thaw COMMAND
+                   freeze all relays (kill -STOP), and let them go on (kill
+                   -CONT): they then accept connections and answer nothing
+  --revoked-key K  a key that is revoked: it must not go direct
+  --config FILE    the config of the relays: their records, if they are on this
+                   machine, show whether a chat was sent twice
 
 Exit codes: 0 nothing failed, and where Cursor is played, an agent's turn with a
 tool was complete (of each --model, else of at least one model); 1 it is not so;
@@ -105,12 +130,18 @@ async function visitUrl(given: Given, io: DoctorIo): Promise<number> {
     idleMs,
     timeoutMs,
     allShapes,
-    cursor: cursor || base.cursor,
+    cursor: (cursor || base.cursor) && !given.front,
     modelsMax: MODELS_MAX,
     roots: io.roots ?? rootCertificates,
     findPlace: given.config === null ? () => null : await loadPlaces(given.config, io),
     findLearned: () => null,
   })
+  if (given.front) {
+    const ledger = given.config === null ? null : await locateRecords(given.config, io)
+    const options = { ...given.frontOptions, ledger }
+    const title = `thinwire doctor ${formatUrl(base)} --front\n\n`
+    return report(visit, given, io, title, (show) => examineFront(visit, options, io, show))
+  }
   return report(visit, given, io, `thinwire doctor ${formatUrl(base)}\n\n`, (show) => examine(visit, show))
 }
 
@@ -173,7 +204,12 @@ async function report(
   const findings = await check((finding) => printer.show(finding))
   printer.end()
   const models = visit.cursor && canPlay(visit) ? await playCursor(visit, write, colours) : null
-  const outcome = { findings, models, elapsedMs: performance.now() - startedAt }
+  const outcome = {
+    findings,
+    models,
+    elapsedMs: performance.now() - startedAt,
+    ...(given.front ? { verdict: describeFrontVerdict(findings) } : {}),
+  }
   io.out.write((given.json ? formatJson : formatVerdict)(visit, outcome))
   return isFine(visit, outcome) ? FINE : FAILED
 }
@@ -205,6 +241,11 @@ async function loadPlaces(file: string, io: DoctorIo): Promise<FindPlace> {
   return createPlaceFinder(loadDestinations(locateConfig(file, io)))
 }
 
+async function locateRecords(file: string, io: DoctorIo): Promise<readonly string[]> {
+  const { locateLedger } = await import('../config/config.js')
+  return locateLedger(locateConfig(file, io))
+}
+
 function locateConfig(file: string | null, io: DoctorIo): ConfigSource {
   return { ...(file === null ? {} : { file }), env: io.env, cwd: io.cwd ?? process.cwd() }
 }
@@ -216,6 +257,8 @@ interface Given {
   readonly cursor: boolean
   readonly allShapes: boolean
   readonly offline: boolean
+  readonly front: boolean
+  readonly frontOptions: Omit<FrontOptions, 'ledger'>
   readonly config: string | null
   readonly json: boolean
   readonly help: boolean
@@ -231,6 +274,12 @@ function readArguments(args: readonly string[]): Given | string {
     cursor: { type: 'boolean' },
     'all-shapes': { type: 'boolean' },
     offline: { type: 'boolean' },
+    front: { type: 'boolean' },
+    stop: { type: 'string' },
+    start: { type: 'string' },
+    freeze: { type: 'string' },
+    thaw: { type: 'string' },
+    'revoked-key': { type: 'string' },
     config: { type: 'string' },
     json: { type: 'boolean' },
     idle: { type: 'string' },
@@ -248,6 +297,18 @@ function readArguments(args: readonly string[]): Given | string {
   const { values, positionals } = parsed
   const help = values.help === true
   const offline = values.offline === true
+  const front = values.front === true
+  const frontOptions = {
+    stop: values.stop ?? null,
+    start: values.start ?? null,
+    freeze: values.freeze ?? null,
+    thaw: values.thaw ?? null,
+    revokedKey: values['revoked-key'] ?? null,
+  }
+  const flaw = findFrontFlaw(front, frontOptions)
+  if (!help && flaw !== null) return flaw
+  if (!help && front && (offline || values.cursor === true))
+    return '--front goes with neither --offline nor --cursor'
   const [url, second] = positionals
   if (!help && offline && url !== undefined) return '--offline takes no URL: it starts a relay by itself'
   if (!help && !offline && (url === undefined || second !== undefined)) {
@@ -264,6 +325,8 @@ function readArguments(args: readonly string[]): Given | string {
     cursor: values.cursor === true,
     allShapes: values['all-shapes'] === true,
     offline,
+    front,
+    frontOptions,
     config: values.config ?? null,
     json: values.json === true,
     help,

@@ -78,7 +78,7 @@ function adviseOnKey(response: HttpResponse, visit: Visit): string {
 const OTHER_KINDS = /embed|tts|whisper|audio|realtime|transcribe|image|moderation|dall-e|search|instruct|sora/
 
 /** Picks the model that Cursor's key check uses: by parts of names, in this order, else the first. */
-function chooseModel(names: readonly string[]): string | null {
+export function chooseModel(names: readonly string[]): string | null {
   const chats = names.filter((name) => !OTHER_KINDS.test(name))
   for (const part of ['gpt-4o-mini', '4o', 'gpt', 'o1', 'o3']) {
     const found = chats.find((name) => name === part) ?? chats.find((name) => name.includes(part))

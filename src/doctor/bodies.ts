@@ -20,6 +20,21 @@ export function createKeyCheckBody(model: string): string {
   })
 }
 
+/**
+ * A chat that costs next to nothing. It has `max_completion_tokens`, as OpenAI's newer models refuse `max_tokens`; and
+ * more than one, as a model that thinks may refuse that.
+ */
+export function createTinyBody(model: string): string {
+  return JSON.stringify({
+    model,
+    messages: [{ role: 'user', content: 'Say ok.' }],
+    max_completion_tokens: TINY_TOKENS,
+  })
+}
+
+/** The most tokens of the answer to a tiny chat. */
+export const TINY_TOKENS = 16
+
 const PATH = { type: 'object', properties: { path: { type: 'string' } }, required: ['path'] }
 
 /** A chat completion with a tool, as Cursor's Azure setting sends it. */

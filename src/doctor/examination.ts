@@ -8,7 +8,8 @@ import { BODY_SIZES, HEADER_SIZE } from './size.js'
 import { createStreamChecks, FRAMING, IDLE, PACE } from './streaming.js'
 import type { Check, Visit } from './visit.js'
 
-const URL_FORM: Check = {
+/** Whether a client could use the URL at all. */
+export const URL_FORM: Check = {
   name: 'url',
   needs: [],
   tried: () => 'the form of the URL',
@@ -43,9 +44,18 @@ function listRows(visit: Visit): ReadonlyArray<readonly Check[]> {
 const CHECK_MIN_MS = 50
 
 /** Runs all checks. @param onFinding called for each finding, in the order of the report */
-export async function examine(visit: Visit, onFinding: (finding: Finding) => void): Promise<Finding[]> {
+export function examine(visit: Visit, onFinding: (finding: Finding) => void): Promise<Finding[]> {
+  return runRows(listRows(visit), visit, onFinding)
+}
+
+/** Runs checks in rows. @param onFinding called for each finding, in the order of the report */
+export async function runRows(
+  rows: ReadonlyArray<readonly Check[]>,
+  visit: Visit,
+  onFinding: (finding: Finding) => void,
+): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const row of listRows(visit)) {
+  for (const row of rows) {
     const found = await Promise.all(row.map((check) => runCheck(check, visit)))
     tellFault(found, visit)
     for (const finding of found) onFinding(finding)

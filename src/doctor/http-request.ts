@@ -15,6 +15,10 @@ export interface HttpRequest {
   readonly timeoutMs: number
   /** Certificates of the trusted authorities, PEM; null to accept every certificate. */
   readonly roots: readonly string[] | null
+  /** Ends the request before its time: it fails as if it were late. */
+  readonly signal?: AbortSignal
+  /** The address of this machine to send it from. */
+  readonly localAddress?: string
 }
 
 /** Bytes of a body, and their arrival in milliseconds from the start of the request. */
@@ -71,21 +75,25 @@ export function send(request: HttpRequest): Promise<HttpResponse | RequestFailur
       },
       rejectUnauthorized: request.roots !== null,
       ...(request.roots === null ? {} : { ca: [...request.roots] }),
+      ...(request.localAddress === undefined ? {} : { localAddress: request.localAddress }),
     }
     const startedAt = performance.now()
     const req = secure ? requestSecure(request.url, options) : requestPlain(request.url, options)
     let reader: ResponseReader | null = null
     const finish = (outcome: HttpResponse | RequestFailure): void => {
       clearTimeout(timer)
+      request.signal?.removeEventListener('abort', giveUp)
       req.destroy()
       agent.destroy()
       resolve(outcome)
     }
-    const timer = setTimeout(() => {
-      if (reader === null)
-        finish({ reason: `no response in ${formatSeconds(request.timeoutMs)}`, late: true })
+    const giveUp = (): void => {
+      const ms = Math.min(performance.now() - startedAt, request.timeoutMs)
+      if (reader === null) finish({ reason: `no response in ${formatSeconds(ms)}`, late: true })
       else reader.end('late')
-    }, request.timeoutMs)
+    }
+    const timer = setTimeout(giveUp, request.timeoutMs)
+    request.signal?.addEventListener('abort', giveUp)
     req.on('response', (res) => {
       reader = new ResponseReader(res, startedAt, finish)
     })

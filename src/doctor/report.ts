@@ -80,6 +80,8 @@ export interface Report {
   /** Null: Cursor was not played. */
   readonly models: readonly ModelFinding[] | null
   readonly elapsedMs: number
+  /** In place of the sentence about Cursor. */
+  readonly verdict?: string
 }
 
 /**
@@ -113,7 +115,8 @@ export function formatVerdict(visit: Visit, report: Report): string {
     .join('')}`
 }
 
-function describeVerdict(visit: Visit, { findings, models }: Report): string {
+function describeVerdict(visit: Visit, { findings, models, verdict }: Report): string {
+  if (verdict !== undefined) return verdict
   const { failed, skipped } = countOutcomes(findings)
   if (failed > 0 || visit.fault !== null)
     return 'Cursor will not work well with this URL until the failures are fixed.'

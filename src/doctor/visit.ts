@@ -33,6 +33,8 @@ export interface VisitOptions {
   readonly idleMs: number
   /** Certificates of the trusted authorities, PEM. */
   readonly roots: readonly string[]
+  /** Ends the requests of the visit. */
+  readonly signal?: AbortSignal
 }
 
 /** One examination of a base URL: its options, and what the checks so far have found for the later ones. */
@@ -45,6 +47,7 @@ export class Visit {
   readonly findLearned: VisitOptions['findLearned']
   readonly idleMs: number
   readonly roots: readonly string[]
+  private readonly signal: AbortSignal | undefined
   readonly deadline: number
   readonly timeoutMs: number
   /** The models that were named. Empty: all that are listed. */
@@ -86,6 +89,7 @@ export class Visit {
     this.findLearned = options.findLearned
     this.idleMs = options.idleMs
     this.roots = options.roots
+    this.signal = options.signal
     this.timeoutMs = options.timeoutMs
     this.deadline = performance.now() + options.timeoutMs
     this.reach = options.base.reach ?? 'public'
@@ -117,6 +121,7 @@ export class Visit {
       body: typeof body === 'string' ? Buffer.from(body) : body,
       timeoutMs,
       roots: this.trusted ? this.roots : null,
+      ...(this.signal === undefined ? {} : { signal: this.signal }),
     })
     if (isResponse(outcome))
       this.fault ??= findFrontFault(outcome, { method, hasKey: 'authorization' in headers }, this)

@@ -82,9 +82,16 @@ export class LimitGate {
     this.limiter?.countBarred(rule)
   }
 
-  /** What limits a key, and what is left: for its holder. */
-  describeKey(key: KeyRecord): KeyReport {
-    return this.limiter?.describeKey(key) ?? describeKey(key, [], () => [], 0)
+  /**
+   * What limits a key, and what is left: for its holder.
+   * @param clientAddress whom the relay takes the holder for: the address of a proxy that is not trusted
+   */
+  describeKey(
+    key: KeyRecord,
+    clientAddress: string | null,
+  ): KeyReport & { readonly client_address: string | null } {
+    const report = this.limiter?.describeKey(key) ?? describeKey(key, [], () => [], 0)
+    return { ...report, client_address: clientAddress }
   }
 
   /** Which models a request may use. */

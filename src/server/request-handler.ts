@@ -271,7 +271,7 @@ export class RequestHandler implements MetricsSource {
         this.local.answer(exchange, plan.status, plan.body)
         return
       case 'key':
-        this.local.answer(exchange, 200, this.limits.describeKey(plan.key))
+        this.local.answer(exchange, 200, this.limits.describeKey(plan.key, exchange.request.clientAddress))
         return
       case 'pending':
         this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))

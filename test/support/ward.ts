@@ -3,6 +3,7 @@ import { Readable, Writable } from 'node:stream'
 import * as assert from 'uvu/assert'
 import { runDoctor } from '../../src/commands/doctor.js'
 import { type Demo, startDemo } from '../../src/demo/server.js'
+import type { FailoverPace } from '../../src/doctor/failover/failover.js'
 import { type Faults, FaultyFront } from './front.js'
 import { startRelay, type TestRelay } from './relay.js'
 
@@ -47,16 +48,18 @@ export interface Look {
   readonly terminal?: boolean
   readonly roots?: readonly string[]
   readonly cwd?: string
+  readonly failoverPace?: FailoverPace
 }
 
 /** Runs `thinwire doctor` in this process. */
 export async function look(
   args: readonly string[],
-  { env = {}, input = '', terminal = false, roots, cwd }: Look = {},
+  { env = {}, input = '', terminal = false, roots, cwd, failoverPace }: Look = {},
 ) {
   const out = new Page()
   const err = new Page()
   out.isTTY = terminal
+  err.isTTY = terminal
   const given = {
     in: Readable.from([input]),
     out,
@@ -64,6 +67,7 @@ export async function look(
     env,
     ...(roots === undefined ? {} : { roots }),
     ...(cwd === undefined ? {} : { cwd }),
+    ...(failoverPace === undefined ? {} : { failoverPace }),
   }
   const code = await runDoctor(args, given)
   return { code, out: out.text, err: err.text }

@@ -75,7 +75,15 @@ test('a key is told whose it is, its rules, what is used and left, and nothing o
       assert.type(report.issued_at, 'string')
       assert.equal(
         { ...report, issued_at: '' },
-        { object: 'key', id, ...ALICE, issued_at: '', expires_at: null, models: ['*'] },
+        {
+          object: 'key',
+          id,
+          ...ALICE,
+          issued_at: '',
+          expires_at: null,
+          models: ['*'],
+          client_address: '127.0.0.1',
+        },
       )
       const [shared, each, mini, opus, own] = limits
       assert.is(limits.length, 5)
