@@ -4,7 +4,13 @@ import type { ModelRule } from '../api/model-table.js'
 import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.js'
 import { type LimitRulesConfig, resolveLimits } from './limit-rules.js'
 import { findLimitDoubts } from './limit-warnings.js'
-import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
+import {
+  isLoopback,
+  type ListenAddress,
+  type ListenConfig,
+  parseListenAddress,
+  type TlsFiles,
+} from './listen.js'
 import { resolveModelRules } from './model-rules.js'
 import { ConfigError, type Problem } from './problems.js'
 import { trimPublicUrl } from './public-url.js'
@@ -26,7 +32,7 @@ export type { ConfigSource } from './config-file.js'
 export interface Config {
   /** The file it came from; null if it was made from defaults and the environment. */
   readonly file: string | null
-  readonly listen: ListenAddress
+  readonly listen: ListenConfig
   readonly keys: {
     readonly mode: 'keys' | 'passthrough' | 'off'
     readonly file: string
@@ -81,19 +87,20 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const { file, parsed, label, warnings } = readConfigFile(source)
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
-  const listen = resolveListen(source, parsed, problems)
+  const address = resolveListen(source, parsed, problems)
   const metrics = { listen: resolveMetricsListen(parsed, problems), hosts: parsed.metrics.hosts }
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const secrets = new Reader(source.env, folder, problems)
+  const tls = resolveTls(parsed, secrets)
   const destinations = resolveDestinations(known, secrets)
   const { limits, limitRules } = resolveLimits(parsed.limits, secrets)
   const doubts = findLimitDoubts(limitRules, limits, parsed.keys.mode)
   problems.push(...doubts.problems)
-  if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
+  if (address === null || problems.length > 0) throw new ConfigError(label, problems)
   const { keys, listModels, trustedProxies, cursor, cache, timeouts, stored, log } = parsed
   return freeze({
     file,
-    listen,
+    listen: { ...address, tls },
     keys: { ...keys, file: resolve(folder, keys.file) },
     ...destinations,
     listModels,
@@ -181,9 +188,11 @@ function withoutKeys(parsed: ConfigFile): ConfigFile {
 
 /** @returns null if there is a problem with it */
 function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Problem[]): ListenAddress | null {
-  const listen = parseListenAddress(source.listen ?? parsed.listen)
+  const inFile = typeof parsed.listen === 'string' ? parsed.listen : parsed.listen.address
+  const listen = parseListenAddress(source.listen ?? inFile)
   if (listen === null) {
-    const path = source.listen === undefined ? 'listen' : '--listen'
+    const setting = typeof parsed.listen === 'string' ? 'listen' : 'listen.address'
+    const path = source.listen === undefined ? setting : '--listen'
     problems.push({ path, message: 'must be HOST:PORT, such as 127.0.0.1:4000 or [::1]:4000' })
   } else if (parsed.keys.mode === 'off' && !isLoopback(listen.host)) {
     problems.push({
@@ -192,6 +201,17 @@ function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Probl
     })
   }
   return listen
+}
+
+/** The files themselves are read by whoever listens: they may change while the relay runs. */
+function resolveTls({ listen }: ConfigFile, secrets: Secrets): TlsFiles | null {
+  if (typeof listen === 'string' || listen.tls === undefined) return null
+  const { cert, key, passphrase } = listen.tls
+  return {
+    cert: secrets.locate(cert),
+    key: secrets.locate(key),
+    passphrase: passphrase === undefined ? null : secrets.readDocument(passphrase, 'listen.tls.passphrase'),
+  }
 }
 
 /** @returns null if there are no metrics, or there is a problem with the address */

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ListenError } from '../../src/app/app.js'
+import { ListenError } from '../../src/app/listen-error.js'
 import { describeListenError, formatAddress, formatOrigin } from '../../src/commands/listening.js'
 
 test('a program on this machine reaches a relay on every interface by the loopback address', () => {
