@@ -33,9 +33,10 @@ function formatSettings(schema: SchemaNode): string {
   for (const [name, node] of Object.entries(schema.properties ?? {})) {
     if (name === '$schema') continue
     const settings = listSettings(name, node)
-    // A setting that is no object is in no section.
-    if (settings.length === 1 && settings[0]?.name === name) {
-      general.push(...settings.map(formatRow))
+    // A setting that is no object, or need not be one, is in no section.
+    const form = node.anyOf?.find(({ properties }) => properties !== undefined)
+    if (form !== undefined || (settings.length === 1 && settings[0]?.name === name)) {
+      general.push(...[...settings, ...listMembers(name, form ?? {})].map(formatRow))
       continue
     }
     const intro = node.description === undefined ? [] : [node.description, '']

@@ -19,15 +19,18 @@ import { type AccountRules, Router } from '../routing/router.js'
 import { endKeyless } from '../server/key-ends.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
+import { readCertificate, type ServerCertificate } from '../server/tls-certificate.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import { AuthorityWatch } from './authority-watch.js'
+import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
 import { createLimits } from './limit-parts.js'
+import { ListenError } from './listen-error.js'
 import { readNextConfig } from './next-config.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -57,24 +60,11 @@ export interface Ports {
   readonly metricsPort: number | null
 }
 
-/** Nothing can listen at an address of the config. `cause` is the error of `listen`, such as EADDRINUSE. */
-export class ListenError extends Error {
-  readonly address: ListenAddress
-  /** The setting that the address comes from. */
-  readonly setting: 'listen' | 'metrics.listen'
-
-  constructor(address: ListenAddress, setting: ListenError['setting'], cause: unknown) {
-    super(`cannot listen on ${address.host}:${address.port}`, { cause })
-    this.name = 'ListenError'
-    this.address = address
-    this.setting = setting
-  }
-}
-
 /**
  * Builds a whole relay from a config: the only place where its parts are put together. Nothing listens yet, and no
  * upstream is connected.
  * @throws {KeyringError} if the key file cannot be read
+ * @throws {CertificateError} if the files of `listen.tls` cannot be used
  */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
@@ -82,6 +72,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   // which is looked at from then on, and the handler, which a look needs.
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
+  const certificate = config.listen.tls === null ? null : readCertificate(config.listen.tls)
   const ownKeyReload = { isRunning: false }
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
@@ -114,7 +105,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   sinks.unshift(stored)
   const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, limiter, stored })
   await stored.load()
-  const listener = new Listener(config, handler, log)
+  const listener = new Listener(config, handler, log, certificate)
   const parts = {
     keyring: ownKeyring,
     ownKeyReload,
@@ -127,6 +118,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     slowness,
     handler,
     listener,
+    certificate,
   }
   return new App(options, parts)
 }
@@ -171,6 +163,8 @@ interface AppParts {
   readonly slowness: SlownessWatch
   readonly handler: RequestHandler
   readonly listener: Listener
+  /** Null without TLS. */
+  readonly certificate: ServerCertificate | null
 }
 
 /** A relay: listens, follows changes of its config and keys, drains, closes. */
@@ -192,6 +186,9 @@ export class App {
   private metricsServer: MetricsServer | null
   private configWatch: FileWatch | null
   private priceWatch: FileWatch | null
+  /** What the files of `listen.tls` had at the start; null without TLS. */
+  private readonly certificate: ServerCertificate | null
+  private certificateWatch: CertificateWatch | null
   private readonly authorities: AuthorityWatch
   private current: Config
   private router: Router<Upstream>
@@ -216,6 +213,8 @@ export class App {
     this.metricsServer = null
     this.configWatch = null
     this.priceWatch = null
+    this.certificate = parts.certificate
+    this.certificateWatch = null
     this.authorities = new AuthorityWatch(() => this.reload(), options.configPollMs)
     this.current = options.config
     this.router = parts.router
@@ -239,7 +238,7 @@ export class App {
     for (const upstream of this.router.upstreams) void upstream.start()
     this.limiter.begin()
     const { port } = await this.listener.listen().catch((error: unknown) => {
-      throw new ListenError(listen, 'listen', error)
+      throw new ListenError({ host: listen.host, port: listen.port }, 'listen', error)
     })
     const metricsPort = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
     if (this.options.source !== null) this.authorities.follow(this.current)
@@ -247,9 +246,20 @@ export class App {
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
     if (this.options.prices !== null)
       this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
+    this.certificateWatch = this.watchCertificate()
     await this.ledger?.begin()
     this.snapshot?.start()
     return { port, metricsPort }
+  }
+
+  private watchCertificate(): CertificateWatch | null {
+    const { certificate, log } = this
+    const { tls } = this.current.listen
+    if (certificate === null || tls === null) return null
+    const use = (next: ServerCertificate): void => this.listener.useCertificate(next)
+    const watch = new CertificateWatch(tls, certificate, use, log, this.options.configPollMs)
+    this.metrics?.followCertificate(() => watch.expiresAt)
+    return watch
   }
 
   private async listenForScrapers(address: ListenAddress): Promise<number | null> {
@@ -283,8 +293,12 @@ export class App {
     this.ownKeyReload.isRunning = false
   }
 
-  /** Reads the config file again. A file with a mistake changes nothing; the log says what is wrong with it. */
+  /**
+   * Reads the config file and the files of `listen.tls` again. A file with a mistake changes nothing; the log says what
+   * is wrong with it.
+   */
   reload(): void {
+    this.certificateWatch?.reload()
     const { source, useDemo = null } = this.options
     const next = source === null ? null : readNextConfig(source, this.current, useDemo, this.log)
     if (next === null) return
@@ -365,6 +379,7 @@ export class App {
     this.listener.close()
     this.configWatch?.close()
     this.priceWatch?.close()
+    this.certificateWatch?.close()
     this.authorities.close()
     this.keepWarm.close()
     this.slowness.close()

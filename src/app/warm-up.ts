@@ -99,7 +99,7 @@ function createWarmUpConfig(config: Config, port: number): Config {
   }
   return {
     ...config,
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: '127.0.0.1', port: 0, tls: null },
     upstreams: [upstream],
     routes: [createRouteConfig(name)],
     aliases: [],

@@ -39,7 +39,7 @@ export function describeRelay(
     metrics.listen === null || metricsPort === null ? null : formatOrigin(metrics.listen.host, metricsPort)
   return {
     version: VERSION,
-    url: formatOrigin(listen.host, port),
+    url: formatOrigin(listen.host, port, listen.tls !== null),
     everyInterface: isEveryInterface(listen.host) ? formatAddress({ host: listen.host, port }) : null,
     upstreams: isDemo ? null : config.upstreams.map(({ name }) => name),
     mode: config.keys.mode,
@@ -90,7 +90,7 @@ function headLines({ version, url, everyInterface }: Banner): string[] {
     `Thinwire ${version} listens on ${everyInterface}, that is on every network interface`,
     '',
     `  Reach it   at ${url} on this machine,`,
-    `             at http://THIS-MACHINE:${port} from others`,
+    `             at ${url.slice(0, url.indexOf(':'))}://THIS-MACHINE:${port} from others`,
   ]
 }
 
@@ -168,8 +168,20 @@ function cursorLines(banner: Banner): string[] {
     `    OpenAI API Key             ${key}`,
     '    Override OpenAI Base URL   https://YOUR-PUBLIC-HOST/cursor/v1',
     '',
-    "  Cursor's own servers call the relay, and they cannot reach this machine:",
-    `  put a public HTTPS address in front of ${banner.url} (see README).`,
+    ...reachLines(banner),
     '',
+  ]
+}
+
+/** With TLS, the relay may be public by itself; whether it is reached from outside cannot be told from here. */
+function reachLines({ url }: Banner): string[] {
+  if (url.startsWith('https:'))
+    return [
+      "  Cursor's own servers call the relay: YOUR-PUBLIC-HOST is a name of its",
+      '  certificate, which has to lead to this machine from outside (see README).',
+    ]
+  return [
+    "  Cursor's own servers call the relay, and they cannot reach this machine:",
+    `  put a public HTTPS address in front of ${url} (see README).`,
   ]
 }

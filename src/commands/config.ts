@@ -7,8 +7,10 @@ import {
   loadConfigWithoutSecrets,
   locateConfigFile,
 } from '../config/config.js'
+import type { TlsFiles } from '../config/listen.js'
 import { ConfigError, type Problem } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
+import { CertificateError, readCertificate } from '../server/tls-certificate.js'
 import type { CommandIo } from './command-io.js'
 import { printHelp } from './help.js'
 
@@ -115,7 +117,17 @@ function check(source: ConfigSource, withoutSecrets: boolean): Found {
     if (!(error instanceof PricesError)) throw error
     problems.push({ path: 'ledger.prices', message: error.message })
   }
+  if (config.listen.tls !== null && !withoutSecrets) checkCertificate(config.listen.tls, problems)
   return { config: problems.length > 0 ? null : config, problems, warnings, keys }
+}
+
+function checkCertificate(files: TlsFiles, problems: Problem[]): void {
+  try {
+    readCertificate(files)
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error
+    problems.push({ path: error.path, message: error.reason })
+  }
 }
 
 function countKeys(file: string, problems: Problem[], warnings: string[]): KeyCount | null {
@@ -144,7 +156,7 @@ function formatText(file: string, { config, problems, warnings, keys }: Found): 
   }
   const names = config.upstreams.map(({ name }) => name).join(', ')
   const rows = [
-    ['listen', `${config.listen.host}:${config.listen.port}`],
+    ['listen', `${config.listen.host}:${config.listen.port}${config.listen.tls === null ? '' : ' with TLS'}`],
     ['keys', keys === null ? config.keys.mode : `${config.keys.file} (${keys.issued} issued)`],
     ['upstreams', names === '' ? 'the built-in demo' : names],
     ['routes', String(config.routes.length)],

@@ -53,7 +53,7 @@ export async function startRehearsal(config: Config): Promise<Rehearsal> {
 function redirect(config: Config, doubles: readonly Double[]): Config {
   return {
     ...config,
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: '127.0.0.1', port: 0, tls: null },
     keys: { ...config.keys, mode: 'off' },
     metrics: { listen: null, hosts: [] },
     cache: { ...config.cache, enabled: false },

@@ -1,4 +1,4 @@
-import type { ListenError } from '../app/app.js'
+import type { ListenError } from '../app/listen-error.js'
 import type { ListenAddress } from '../config/listen.js'
 import { readErrorCode } from '../lib/error-code.js'
 
@@ -8,8 +8,8 @@ export function isEveryInterface(host: string): boolean {
 }
 
 /** Where a program on this machine reaches what listens there. */
-export function formatOrigin(host: string, port: number): string {
-  return `http://${formatAddress({ host: isEveryInterface(host) ? '127.0.0.1' : host, port })}`
+export function formatOrigin(host: string, port: number, isTls = false): string {
+  return `${isTls ? 'https' : 'http'}://${formatAddress({ host: isEveryInterface(host) ? '127.0.0.1' : host, port })}`
 }
 
 /** `HOST:PORT`, with brackets around an IPv6 address. */

@@ -1,10 +1,12 @@
 import { KeyringError } from '../access/keyring.js'
-import { type App, createApp, ListenError } from '../app/app.js'
+import { type App, createApp } from '../app/app.js'
+import { ListenError } from '../app/listen-error.js'
 import { warmUp } from '../app/warm-up.js'
 import type { Config, ConfigSource } from '../config/config.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import type { Prices } from '../ledger/prices.js'
 import { type Log, openLog } from '../observe/log.js'
+import { CertificateError } from '../server/tls-certificate.js'
 import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
@@ -67,6 +69,6 @@ function createRelay(config: Config, options: ServeOptions, demo: Demo | null, l
 /** @throws the error itself, if it is a fault of the relay */
 function describeStartError(error: unknown): string {
   if (error instanceof ListenError) return describeListenError(error)
-  if (error instanceof KeyringError) return error.message
+  if (error instanceof KeyringError || error instanceof CertificateError) return error.message
   throw error
 }

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
+import { CertificateError, readCertificate } from '../server/tls-certificate.js'
 import type { FirstKeyPlace } from './first-key.js'
 
 export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
@@ -91,9 +92,10 @@ function readSettings(
 ): { readonly config: Config; readonly prices: Prices | null } | null {
   try {
     const config = loadConfig(source)
+    if (config.listen.tls !== null) readCertificate(config.listen.tls)
     return { config, prices: Prices.open(config.ledger.prices) }
   } catch (error) {
-    if (error instanceof ConfigError) print(error.message)
+    if (error instanceof ConfigError || error instanceof CertificateError) print(error.message)
     else if (error instanceof PricesError) print(`ledger.prices: ${error.message}`)
     else throw error
     return null

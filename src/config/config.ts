@@ -5,7 +5,13 @@ import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.j
 import { type DirectConfig, resolveDirect } from './direct.js'
 import { type LimitRulesConfig, resolveLimits } from './limit-rules.js'
 import { findLimitDoubts } from './limit-warnings.js'
-import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
+import {
+  isLoopback,
+  type ListenAddress,
+  type ListenConfig,
+  parseListenAddress,
+  type TlsFiles,
+} from './listen.js'
 import { resolveModelRules } from './model-rules.js'
 import { ConfigError, type Problem } from './problems.js'
 import { trimPublicUrl } from './public-url.js'
@@ -28,7 +34,7 @@ export type { ConfigSource } from './config-file.js'
 export interface Config {
   /** The file it came from; null if it was made from defaults and the environment. */
   readonly file: string | null
-  readonly listen: ListenAddress
+  readonly listen: ListenConfig
   readonly keys: {
     readonly mode: 'keys' | 'passthrough' | 'off'
     readonly file: string
@@ -84,20 +90,21 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const { file, parsed, label, warnings } = readConfigFile(source)
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
-  const listen = resolveListen(source, parsed, problems)
+  const address = resolveListen(source, parsed, problems)
   const metrics = { listen: resolveMetricsListen(parsed, problems), hosts: parsed.metrics.hosts }
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const secrets = new Reader(source.env, folder, problems)
+  const tls = resolveTls(parsed, secrets)
   const destinations = resolveDestinations(known, secrets)
   const { limits, limitRules } = resolveLimits(parsed.limits, secrets)
   const doubts = findLimitDoubts(limitRules, limits, parsed.keys.mode)
   problems.push(...doubts.problems)
   const timeouts = limitDrainTime(parsed.timeouts, source.env, problems)
-  if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
+  if (address === null || problems.length > 0) throw new ConfigError(label, problems)
   const { keys, listModels, trustedProxies, cursor, cache, stored, log } = parsed
   return freeze({
     file,
-    listen,
+    listen: { ...address, tls },
     keys: { ...keys, file: resolve(folder, keys.file) },
     ...destinations,
     listModels,
@@ -197,9 +204,11 @@ function withoutKeys(parsed: ConfigFile): ConfigFile {
 
 /** @returns null if there is a problem with it */
 function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Problem[]): ListenAddress | null {
-  const listen = parseListenAddress(source.listen ?? parsed.listen)
+  const inFile = typeof parsed.listen === 'string' ? parsed.listen : parsed.listen.address
+  const listen = parseListenAddress(source.listen ?? inFile)
   if (listen === null) {
-    const path = source.listen === undefined ? 'listen' : '--listen'
+    const setting = typeof parsed.listen === 'string' ? 'listen' : 'listen.address'
+    const path = source.listen === undefined ? setting : '--listen'
     problems.push({ path, message: 'must be HOST:PORT, such as 127.0.0.1:4000 or [::1]:4000' })
   } else if (parsed.keys.mode === 'off' && !isLoopback(listen.host)) {
     problems.push({
@@ -208,6 +217,17 @@ function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Probl
     })
   }
   return listen
+}
+
+/** The files themselves are read by whoever listens: they may change while the relay runs. */
+function resolveTls({ listen }: ConfigFile, secrets: Secrets): TlsFiles | null {
+  if (typeof listen === 'string' || listen.tls === undefined) return null
+  const { cert, key, passphrase } = listen.tls
+  return {
+    cert: secrets.locate(cert),
+    key: secrets.locate(key),
+    passphrase: passphrase === undefined ? null : secrets.readDocument(passphrase, 'listen.tls.passphrase'),
+  }
 }
 
 /** @returns null if there are no metrics, or there is a problem with the address */

@@ -6,6 +6,20 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/** Where the relay listens for clients. */
+export interface ListenConfig extends ListenAddress {
+  /** Null: it speaks HTTP without TLS. */
+  readonly tls: TlsFiles | null
+}
+
+/** Where the certificate of the relay is. The paths are absolute. */
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+  /** Null if the private key is not encrypted. */
+  readonly passphrase: string | null
+}
+
 /** Reads `HOST:PORT`, `[IPV6]:PORT` or `:PORT`, which is 127.0.0.1. @returns null if the text is none of these */
 export function parseListenAddress(text: string): ListenAddress | null {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text)

@@ -62,6 +62,9 @@ export function describeIssues(
       case 'too_big':
         problems.push({ path, message: describeMaximum(issue) })
         break
+      case 'invalid_union':
+        problems.push(...describeUnion(issue, path, oldPaths, schemaOf))
+        break
       case 'invalid_key':
         problems.push({ path, message: issue.issues[0]?.message ?? 'is not a valid name' })
         break
@@ -71,6 +74,22 @@ export function describeIssues(
   }
   const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]))
   return [...unique.values()]
+}
+
+/** Where one form of a setting is an object, and the file has an object, its own mistakes say more. */
+function describeUnion(
+  { errors, input, message, path }: z.core.$ZodIssueInvalidUnion,
+  pathInFile: string,
+  oldPaths: ReadonlyMap<string, string>,
+  schemaOf: () => SchemaNode,
+): Problem[] {
+  const isOfOtherType = (issues: readonly z.core.$ZodIssue[]): boolean =>
+    issues.some((issue) => issue.code === 'invalid_type' && issue.path.length === 0)
+  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input)
+  const [form, ...others] = errors.filter((issues) => !isOfOtherType(issues))
+  if (!isObject || form === undefined || others.length > 0) return [{ path: pathInFile, message }]
+  const issues = form.map((issue) => ({ ...issue, path: [...path, ...issue.path] }))
+  return describeIssues(issues, oldPaths, schemaOf)
 }
 
 /** Names that other gateways have for a setting. */
@@ -176,8 +195,7 @@ function settingsAt(path: readonly PropertyKey[], root: SchemaNode): string[] {
   for (const part of path) {
     if (node === undefined) break
     if (typeof part === 'number') node = node.items
-    else if (node.properties && Object.hasOwn(node.properties, String(part)))
-      node = node.properties[String(part)]
+    else if (propertyOf(node, String(part)) !== undefined) node = propertyOf(node, String(part))
     else node = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined
   }
   const forms = [node, ...(node?.anyOf ?? [])]
@@ -185,6 +203,14 @@ function settingsAt(path: readonly PropertyKey[], root: SchemaNode): string[] {
     Object.entries(form?.properties ?? {}).flatMap(([name, { deprecated }]) => (deprecated ? [] : [name])),
   )
   return [...new Set(names)]
+}
+
+/** The schema of a setting in an object, or in a form of it. */
+function propertyOf(node: SchemaNode, name: string): SchemaNode | undefined {
+  const forms = [node, ...(node.anyOf ?? [])]
+  return forms
+    .map(({ properties = {} }) => (Object.hasOwn(properties, name) ? properties[name] : undefined))
+    .find(Boolean)
 }
 
 /** Finds the known name that a mistyped one most likely means. @returns undefined if none is near */

@@ -8,6 +8,7 @@ import { cache } from './schema-cache.js'
 import { direct } from './schema-direct.js'
 import { ledger } from './schema-ledger.js'
 import { limits, timeouts } from './schema-limits.js'
+import { listen } from './schema-listen.js'
 import { modelTraits } from './schema-models.js'
 import { alias, type destination, route } from './schema-routes.js'
 import { stored } from './schema-stored.js'
@@ -21,10 +22,7 @@ import { duration, MIB, type secretRef, size } from './schema-values.js'
  */
 export const configSchema = z.strictObject({
   $schema: z.string().optional().describe('Path of the JSON Schema, for editors.'),
-  listen: z
-    .string()
-    .default('127.0.0.1:4000')
-    .describe('HOST:PORT to listen on. `[::]:4000` listens on every address.'),
+  listen,
   keys: z
     .strictObject({
       mode: z

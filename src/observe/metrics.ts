@@ -54,6 +54,8 @@ export class Metrics implements SummarySink {
   private readonly ledgerStalled: Gauge
   private readonly limits: LimitMetrics
   private readLimits: (() => Promise<LimitFigures>) | null
+  private readExpiry: (() => number) | null
+  private certificateExpiry: Gauge | null
 
   constructor() {
     const registry = new Registry()
@@ -150,6 +152,8 @@ export class Metrics implements SummarySink {
     this.ledgerStalled = gauge('ledger_stalled', '1 while the ledger cannot be written, else 0.')
     this.limits = new LimitMetrics(registry)
     this.readLimits = null
+    this.readExpiry = null
+    this.certificateExpiry = null
     collectDefaultMetrics({ register: registry })
   }
 
@@ -187,6 +191,16 @@ export class Metrics implements SummarySink {
     this.readLimits = read
   }
 
+  /** Shows the time left of the relay's own certificate. @param read its end, unix time in milliseconds */
+  followCertificate(read: () => number): void {
+    this.readExpiry = read
+    this.certificateExpiry = new Gauge({
+      name: 'thinwire_tls_certificate_expiry_seconds',
+      help: 'Time left until the certificate of listen.tls expires. Negative: it has expired.',
+      registers: [this.registry],
+    })
+  }
+
   /** Value of the content-type header. */
   get contentType(): string {
     return this.registry.contentType
@@ -195,6 +209,7 @@ export class Metrics implements SummarySink {
   /** Renders all metrics in the text format of Prometheus. */
   async render(source: MetricsSource): Promise<string> {
     if (this.readLimits !== null) this.limits.read(await this.readLimits())
+    if (this.readExpiry !== null) this.certificateExpiry?.set((this.readExpiry() - Date.now()) / 1_000)
     this.inFlight.set(source.openCount)
     this.bufferedBytes.set(source.bufferedBytes)
     this.cacheBytes.set(source.cacheBytes)

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { DeliveryWatch } from '../lib/delivery-watch.js'
+import { tcpHandleOf } from '../lib/tcp-table.js'
 import { destroyResponse, resetSocket } from './reset.js'
 
 /**
@@ -104,9 +105,8 @@ export class ClientConnection {
    * not: without that, a slow reader of one large write would look stalled.
    */
   private queued(): number {
-    const socket = this.res.socket as
-      | (NodeJS.ReadableStream & { _handle?: { writeQueueSize?: number }; writableLength: number })
-      | null
-    return socket?._handle?.writeQueueSize ?? socket?.writableLength ?? 0
+    const { socket } = this.res
+    if (socket === null) return 0
+    return tcpHandleOf(socket)?.writeQueueSize ?? socket.writableLength
   }
 }

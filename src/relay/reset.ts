@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { tcpSocketOf } from '../lib/tls-parent.js'
 
 /**
  * Closes a connection with a reset, so that no client takes it for a clean end. A socket that is already ending is
@@ -8,7 +9,8 @@ import type { Socket } from 'node:net'
 export function resetSocket(socket: Socket | null): void {
   if (socket === null) return
   if (socket.writableEnded) socket.destroy()
-  else socket.resetAndDestroy()
+  // A TLS socket cannot do it (ERR_INVALID_HANDLE_TYPE). It ends with the connection below it, without a close_notify.
+  else tcpSocketOf(socket).resetAndDestroy()
 }
 
 /**

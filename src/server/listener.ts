@@ -20,6 +20,9 @@ import { HeldBytes } from './held-bytes.js'
 import { OpenFiles, readFileLimit } from './open-files.js'
 import { Pipelining, STOPPED } from './pipelining.js'
 import type { RequestHandler } from './request-handler.js'
+import type { ServerCertificate } from './tls-certificate.js'
+import { TlsServer } from './tls-server.js'
+import { isHandshake, withoutUpgrade } from './upgrade-offer.js'
 
 /** Milliseconds that a refused connection is still read, so that the client can read the response. */
 const LINGER_MS = 2_000
@@ -33,6 +36,10 @@ const DRAIN_POLL_MS = 25
 /** Node's HTTP server with all limits set, one clock for all exchanges, and the drain at shutdown. */
 export class Listener {
   private readonly http: HttpServer
+  /** Null without TLS. */
+  private readonly tls: TlsServer | null
+  /** Makes HTTP, or TLS and then HTTP, of a TCP connection. */
+  private readonly accept: (this: HttpServer, socket: Socket) => void
   private readonly handler: RequestHandler
   private readonly config: Config
   private readonly log: Log
@@ -43,7 +50,8 @@ export class Listener {
   /** Where it listens; null before the first time, and after the last. */
   private address: ListenAddress | null
 
-  constructor(config: Config, handler: RequestHandler, log: Log) {
+  /** @param certificate null: it speaks HTTP without TLS */
+  constructor(config: Config, handler: RequestHandler, log: Log, certificate: ServerCertificate | null) {
     const { limits, timeouts } = config
     this.config = config
     this.handler = handler
@@ -65,7 +73,13 @@ export class Listener {
       highWaterMark: limits.clientBufferBytes,
       shouldUpgradeCallback: isHandshake,
     }
-    this.http = createServer(options)
+    const { headersMs } = timeouts
+    const reports = { refusals: handler.refusals, bounds: handler.bounds, log }
+    this.tls =
+      certificate === null
+        ? null
+        : new TlsServer(options, certificate, { headersMs, bufferBytes: limits.clientBufferBytes }, reports)
+    this.http = this.tls?.http ?? createServer(options)
     // Node silently drops headers beyond this. `findHeadFlaw` sees that there was one too many.
     this.http.maxHeadersCount = limits.headerFields + 1
     this.http.maxConnections = limits.connections
@@ -81,7 +95,12 @@ export class Listener {
       resume: () => this.resume(),
       count: () => handler.bounds.hit('openFiles'),
     })
+    // Node's own listener takes a connection when it has been counted.
+    const [accept = ignore] = this.http.listeners('connection')
+    this.accept = accept as Listener['accept']
+    this.http.removeAllListeners('connection')
     this.http.on('connection', (socket) => this.onConnection(socket))
+    this.tls?.http.on('secureConnection', (socket) => this.pipelining.watch(socket))
     this.http.on('request', (req, res) => this.onRequest(req, res, 'none'))
     this.http.on('checkContinue', (req, res) => this.onRequest(req, res, 'continue'))
     this.http.on('checkExpectation', (req, res) => this.onRequest(req, res, 'other'))
@@ -167,6 +186,7 @@ export class Listener {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
       // Connections whose last exchange has ended since.
       this.http.closeIdleConnections()
+      this.tls?.closeHandshakes()
     }
     const cut = this.handler.inFlight.size
     if (cut > 0) this.handler.bounds.hit('drainMs')
@@ -182,6 +202,7 @@ export class Listener {
     this.handler.shutDown()
     this.http.close()
     this.http.closeAllConnections()
+    this.tls?.closeHandshakes()
   }
 
   private onConnection(socket: Socket): void {
@@ -189,8 +210,26 @@ export class Listener {
       socket.destroy()
       return
     }
-    this.pipelining.watch(socket)
+    this.tls?.begin(socket)
+    this.accept.call(this.http, socket)
+    // With TLS, there is no parser before the end of the handshake.
+    if (this.tls === null) this.pipelining.watch(socket)
     this.files.onConnection(socket, this.connections.open)
+  }
+
+  /** Gives a connection that Node has let go of to a parser again. It has been counted. */
+  private parseAgain(socket: Socket): void {
+    if (this.tls !== null) {
+      this.http.emit('secureConnection', socket)
+      return
+    }
+    this.accept.call(this.http, socket)
+    this.pipelining.watch(socket)
+  }
+
+  /** New connections get this certificate from now on. Does nothing without TLS. */
+  useCertificate(certificate: ServerCertificate): void {
+    this.tls?.use(certificate)
   }
 
   private onRequest(req: IncomingMessage, res: ServerResponse, expects: Expectation): void {
@@ -234,7 +273,7 @@ export class Listener {
     // request. Node has taken the socket from its parser by now, so the request is put back without the offer and
     // parsed again.
     socket.unshift(Buffer.concat([withoutUpgrade(req), head]))
-    this.http.emit('connection', socket)
+    this.parseAgain(socket)
     socket.resume()
   }
 
@@ -319,11 +358,6 @@ interface UpgradeOption {
   readonly shouldUpgradeCallback: (req: IncomingMessage) => boolean
 }
 
-/** A WebSocket handshake (RFC 6455, 4.2.1). Any other upgrade offer is ignored. */
-function isHandshake(req: IncomingMessage): boolean {
-  return req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket'
-}
-
 /** Finds the open response of a connection. Node keeps it in this private member, and has no public one. */
 function messageOf(socket: Socket): ServerResponse | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
@@ -346,26 +380,6 @@ function clientErrorCode({ code, rawPacket, bytesParsed = 0 }: ClientError): Err
   if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout'
   return 'invalid_request'
-}
-
-/** Formats the head of a request without its upgrade offer. */
-function withoutUpgrade(req: IncomingMessage): Buffer {
-  let head = `${req.method} ${req.url} HTTP/${req.httpVersion}\r\n`
-  const raw = req.rawHeaders
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const lower = raw[i]?.toLowerCase()
-    if (lower === 'upgrade' || lower === 'http2-settings') continue
-    let value = raw[i + 1] ?? ''
-    if (lower === 'connection') {
-      value = value
-        .split(',')
-        .filter((token) => !/^\s*(upgrade|http2-settings)\s*$/i.test(token))
-        .join(',')
-      if (value.trim() === '') continue
-    }
-    head += `${raw[i]}: ${value}\r\n`
-  }
-  return Buffer.from(`${head}\r\n`, 'latin1')
 }
 
 /** It does not keep the process alive: an open listener does. */

@@ -6,7 +6,8 @@ import pino from 'pino'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { issueKey } from '../../src/access/keyring.js'
-import { type App, type AppOptions, createApp, ListenError } from '../../src/app/app.js'
+import { type App, type AppOptions, createApp } from '../../src/app/app.js'
+import { ListenError } from '../../src/app/listen-error.js'
 import { loadConfig } from '../../src/config/config.js'
 import { Log } from '../../src/observe/log.js'
 import { OK, withRelay } from '../support/scene.js'
@@ -61,7 +62,7 @@ test('an address that is taken is an error with the address and its setting, for
       const isListen = setting === 'listen'
       const config = {
         ...plain,
-        listen: isListen ? address : free,
+        listen: { ...(isListen ? address : free), tls: null },
         metrics: { listen: isListen ? null : address, hosts: [] },
       }
       const app = await create(context, '127.0.0.1:0', { config })

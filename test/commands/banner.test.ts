@@ -16,6 +16,14 @@ const BANNER: Banner = {
   metricsUrl: null,
 }
 
+test('a relay with TLS shows https: everywhere, and asks for no proxy in front of it', () => {
+  const text = formatBanner({ ...BANNER, url: 'https://127.0.0.1:4000', everyInterface: '0.0.0.0:4000' })
+  assert.match(text, /at https:\/\/THIS-MACHINE:4000 from others/)
+  assert.match(text, /curl -N https:\/\/127\.0\.0\.1:4000\/v1/)
+  assert.match(text, /YOUR-PUBLIC-HOST is a name of its\n {2}certificate/)
+  assert.not.match(text, /http:/)
+})
+
 test('a relay on one address shows it as a URL', () => {
   assert.match(formatBanner(BANNER), /^Thinwire 1\.2\.3 listens on http:\/\/127\.0\.0\.1:4000\n/)
 })

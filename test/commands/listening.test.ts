@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ListenError } from '../../src/app/app.js'
+import { ListenError } from '../../src/app/listen-error.js'
 import { describeListenError, formatAddress, formatOrigin } from '../../src/commands/listening.js'
 
 test('a program on this machine reaches a relay on every interface by the loopback address', () => {
@@ -8,6 +8,7 @@ test('a program on this machine reaches a relay on every interface by the loopba
   assert.is(formatOrigin('::', 4000), 'http://127.0.0.1:4000')
   assert.is(formatOrigin('::1', 4000), 'http://[::1]:4000')
   assert.is(formatOrigin('10.0.0.1', 4000), 'http://10.0.0.1:4000')
+  assert.is(formatOrigin('0.0.0.0', 4000, true), 'https://127.0.0.1:4000')
 })
 
 test('an IPv6 address stands in brackets before its port', () => {

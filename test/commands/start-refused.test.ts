@@ -38,6 +38,30 @@ const REFUSED: Array<[string, string[], unknown, RegExp]> = [
     { keys: { mode: 'off' } },
     /keys\.mode: off would let anyone/,
   ],
+  [
+    'a certificate that is not there',
+    [],
+    { listen: { address: '127.0.0.1:0', tls: { cert: 'none.pem', key: 'none.pem' } } },
+    /listen\.tls\.cert: the file .*none\.pem cannot be read \(ENOENT\)/,
+  ],
+  [
+    'a certificate without its key',
+    [],
+    { listen: { tls: { cert: 'a.pem' } } },
+    /listen\.tls\.key: is missing; a text/,
+  ],
+  [
+    'a mistyped setting of TLS',
+    [],
+    { listen: { tls: { cert: 'a.pem', key: 'b.pem', keys: 'c.pem' } } },
+    /listen\.tls\.keys: unknown setting; did you mean key\?/,
+  ],
+  [
+    'an address of a listen object that is none',
+    [],
+    { listen: { address: 'x' } },
+    /listen\.address: must be HOST:PORT/,
+  ],
 ]
 
 for (const [name, args, settings, message] of REFUSED) {

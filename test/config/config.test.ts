@@ -41,7 +41,7 @@ test('an empty config file and a missing one give the same defaults', () => {
   const empty = load({ settings: {} })
   const here = { file: null, keys: null, ledger: null }
   assert.equal({ ...empty, ...here }, { ...none, ...here })
-  assert.equal(empty.listen, { host: '127.0.0.1', port: 4000 })
+  assert.equal(empty.listen, { host: '127.0.0.1', port: 4000, tls: null })
   assert.is(empty.keys.mode, 'keys')
   assert.is(empty.keys.file, join(folder, 'data/keys.jsonl'))
   assert.equal(empty.ledger, { ...none.ledger, folder: join(folder, 'data') })
@@ -77,7 +77,11 @@ const WRONG: Array<[string, unknown, RegExp]> = [
     { upstreams: { up }, routes: [{ upstream: 'up', modle: 'x' }] },
     /^routes\[0\]\.modle: .*did you mean model\?$/,
   ],
-  ['a wrong type', { listen: 4000 }, /^listen: must be a text$/],
+  [
+    'a wrong type',
+    { listen: 4000 },
+    /^listen: must be HOST:PORT, such as 127\.0\.0\.1:4000, or an object \{ \}/,
+  ],
   ['a text for a number', { limits: { bodyBytes: '1MB' } }, /^limits\.bodyBytes: must be a number$/],
   ['a fraction', { timeouts: { idleMs: 1.5 } }, /^timeouts\.idleMs: must be a whole number$/],
   ['a number that is too small', { limits: { bodyBytes: 1 } }, /^limits\.bodyBytes: must be at least 1024$/],
@@ -277,7 +281,11 @@ for (const [text, expected] of LISTEN) {
 }
 
 test('--listen overrides the file, and a wrong value is reported under that name', () => {
-  assert.equal(load({ settings: { listen: ':1' }, listen: ':2' }).listen, { host: '127.0.0.1', port: 2 })
+  assert.equal(load({ settings: { listen: ':1' }, listen: ':2' }).listen, {
+    host: '127.0.0.1',
+    port: 2,
+    tls: null,
+  })
   assert.match(problems({ listen: 'x' })[0] ?? '', /^--listen: must be HOST:PORT/)
 })
 

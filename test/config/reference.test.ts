@@ -37,6 +37,8 @@ function settingsOf(node: SchemaNode, path: string): string[] {
   if (path === '.upstreams') return members(node.additionalProperties as SchemaNode, `${path}.NAME`)
   if (path === '.models') return members(node.additionalProperties as SchemaNode, `${path}.ALIAS`)
   if (path === '.routes' || path === '.modelTraits') return members(node.items as SchemaNode, `${path}[]`)
+  // Either a text or an object.
+  if (path === '.listen') return [path, ...(node.anyOf ?? []).flatMap((form) => members(form, path))]
   return node.items === undefined ? [path] : [path, ...members(node.items, `${path}[]`)]
 }
 

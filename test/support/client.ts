@@ -1,5 +1,7 @@
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { resetSocket } from '../../src/relay/reset.js'
+import { TLS_PORTS } from './tls-mode.js'
 import { until } from './until.js'
 
 /**
@@ -46,11 +48,19 @@ export class RawClient {
   /** @param allowHalfOpen whether this side stays open after the other's FIN, until `end` or `destroy` */
   static connect(port: number, allowHalfOpen = false): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen })
-      socket.once('error', reject)
-      socket.once('connect', () => {
-        socket.removeListener('error', reject)
-        resolve(new RawClient(socket))
+      const tcp = connect({ port, host: '127.0.0.1', allowHalfOpen })
+      tcp.once('error', reject)
+      tcp.once('connect', () => {
+        tcp.removeListener('error', reject)
+        if (!TLS_PORTS.has(port)) {
+          resolve(new RawClient(tcp))
+          return
+        }
+        const socket = connectTls({ socket: tcp, rejectUnauthorized: false })
+        const client = new RawClient(socket)
+        socket.once('secureConnect', () => resolve(client))
+        // Before the end of the handshake: the connection was accepted, and closed at once.
+        socket.once('close', () => resolve(client))
       })
     })
   }

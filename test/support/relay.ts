@@ -10,6 +10,7 @@ import { Prices } from '../../src/ledger/prices.js'
 import { Log } from '../../src/observe/log.js'
 import { RawClient, type Response } from './client.js'
 import { readLedger } from './ledger.js'
+import { SPEAKS_TLS, TLS_PORTS, writeTlsListen } from './tls-mode.js'
 import { until } from './until.js'
 
 export type LogLine = Readonly<Record<string, unknown>>
@@ -71,7 +72,8 @@ export async function startRelay(
     Object.entries(entries).map(([name, entry]) => [name, { warm: false, ...entry }]),
   )
   const file = join(folder, 'thinwire.json')
-  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', upstreams: cold, ...settings }))
+  const listen = SPEAKS_TLS ? writeTlsListen(folder) : '127.0.0.1:0'
+  writeFileSync(file, JSON.stringify({ listen, upstreams: cold, ...settings }))
   const source = { file, env, cwd: folder }
   const config = loadConfig(source)
   const lines: LogLine[] = []
@@ -88,10 +90,12 @@ export async function startRelay(
   })
   const { port, metricsPort } = await app.listen()
   app.markReady()
+  const isTls = config.listen.tls !== null
+  if (isTls) TLS_PORTS.add(port)
   return {
     port,
     metricsPort,
-    url: `http://127.0.0.1:${port}/v1`,
+    url: `${isTls ? 'https' : 'http'}://127.0.0.1:${port}/v1`,
     key,
     keyFile: config.keys.file,
     config,
@@ -115,6 +119,7 @@ export async function startRelay(
     },
     async close() {
       await app.close()
+      TLS_PORTS.delete(port)
       try {
         // Every test checks its records against the schema.
         readLedger(config.ledger.folder)

@@ -1,6 +1,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { WebSocket } from 'ws'
 import { randomFrom } from '../random.js'
+import { socketOrigin } from '../tls-mode.js'
 import { wait } from '../until.js'
 import { type Account, drawKind, type Group, type Kind, type Sent } from './account.js'
 
@@ -181,7 +182,7 @@ export class MixedClients {
     const sent = this.account.add(group)
     const count = 1 + Math.floor(group.random() * 4)
     const headers = this.headersOf(group, sent)
-    const ws = new WebSocket(`ws://127.0.0.1:${this.port}${PATHS.responses}`, { headers })
+    const ws = new WebSocket(`${socketOrigin(this.port)}${PATHS.responses}`, { headers })
     const input = [{ type: 'message', role: 'user', content: 'Say some words.' }]
     let done = 0
     const next = (): void => {

@@ -212,7 +212,8 @@ for (const admitted of [true, false])
       assert.is((await scene.ask(fields(50))).status, 200)
       client.send(fields(51) + SMUGGLED)
       await assertRefused(scene, client, 431, 'headers_too_large')
-      assert.equal(scene.relay.inspect().boundsHit, { headerFields: 1 })
+      // Over TLS the request behind it is parsed before the response has left: it is held, and never served.
+      assert.is(scene.relay.inspect().boundsHit.headerFields, 1)
     },
     { settings: { limits: { headerFields: 50 } } },
   )
@@ -221,6 +222,7 @@ hostile(
   'a client that half-closes its connection after its request counts as gone',
   async (scene, client) => {
     client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
+    await scene.upstream.request(1)
     client.end()
     await client.closed()
     const [line] = await scene.relay.requests(1)

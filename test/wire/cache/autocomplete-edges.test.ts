@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { tcpSocketOf } from '../../../src/lib/tls-parent.js'
 import { runClock, stopClock } from '../../support/clock.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { gate, until, wait } from '../../support/until.js'
@@ -383,9 +384,10 @@ test('an HTTP/1.0 client that stalls gets a reset, so that the response does not
         const socket = scene.relay.inspect().exchanges[0]?.clientSocket
         if (socket === undefined) throw new Error('no connection')
         let resets = 0
-        const reset = socket.resetAndDestroy.bind(socket)
+        const tcp = tcpSocketOf(socket)
+        const reset = tcp.resetAndDestroy.bind(tcp)
         // Counted here: a client that does not read sees no reset, and a Node client would report an end.
-        socket.resetAndDestroy = () => {
+        tcp.resetAndDestroy = () => {
           resets++
           return reset()
         }

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { CacheInspection } from '../../../src/app/inspect.js'
+import { tcpSocketOf } from '../../../src/lib/tls-parent.js'
 import { parseResponses, RawClient, type Response } from '../../support/client.js'
 import { randomFrom, SEED } from '../../support/random.js'
 import { auth, type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
@@ -222,7 +223,7 @@ class Caller {
     if (!leaves && client.ending === null)
       assert.is(readAll(client).length, prompts.length, 'an answer never came')
     if (random() < 0.5 || client.ending !== null) client.destroy()
-    else client.socket.resetAndDestroy().destroy()
+    else tcpSocketOf(client.socket).resetAndDestroy().destroy()
   }
 
   private prompt(): string {

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
 import { limitKeys } from '../../support/limit-keys.js'
 import { startRelay } from '../../support/relay.js'
+import { socketOrigin } from '../../support/tls-mode.js'
 import { until } from '../../support/until.js'
 import { type Accepted, Peer, SocketUpstream } from '../websocket/sockets.js'
 import { OPEN, SECRET } from './rules.js'
@@ -87,7 +88,7 @@ async function withSockets(
     await act({
       upstream,
       dial(path) {
-        const socket = new WebSocket(`ws://127.0.0.1:${relay.port}/v1${path}`, {
+        const socket = new WebSocket(`${socketOrigin(relay.port)}/v1${path}`, {
           headers: { authorization: `Bearer ${relay.key}` },
         })
         const peer = new Peer(socket)

@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { RawClient } from '../../support/client.js'
 import { auth, startRelay } from '../../support/relay.js'
+import { SPEAKS_TLS } from '../../support/tls-mode.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
@@ -49,7 +50,8 @@ onLinux(
     const upstream = await ScriptedUpstream.start(ENDLESS)
     const relay = await startRelay(upstream.url, { timeouts: { clientStallMs: 400 } })
     const program = `
-    const socket = require('node:net').connect(${relay.port}, '127.0.0.1')
+    const options = { port: ${relay.port}, host: '127.0.0.1', rejectUnauthorized: false }
+    const socket = require('node:${SPEAKS_TLS ? 'tls' : 'net'}').connect(options)
     socket.on('data', () => process.stdout.write('.')).on('error', () => {})
     socket.write(${JSON.stringify(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)})`
     const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { revokeKey } from '../../../src/access/keyring.js'
@@ -305,7 +305,8 @@ test('a reload changes the rules for requests that come, keeps what is spent, an
   const relay = await startRelay(entry, { ...rules(1_000) }, undefined, 60_000)
   const reload = (settings: object): void => {
     const file = relay.config.file ?? ''
-    writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', upstreams: entry, ...settings }))
+    const { listen } = JSON.parse(readFileSync(file, 'utf8')) as { listen: unknown }
+    writeFileSync(file, JSON.stringify({ listen, upstreams: entry, ...settings }))
     relay.app.reload()
   }
   try {

@@ -10,6 +10,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { selfSigned } from '../../support/certificate.js'
 import type { Response } from '../../support/client.js'
 import { post, startRelay, type TestRelay } from '../../support/relay.js'
+import { socketOrigin } from '../../support/tls-mode.js'
 import { until } from '../../support/until.js'
 
 const HOST = 'api.upstream.example'
@@ -147,7 +148,7 @@ for (const scheme of ['http', 'https'] as const) {
   test(`WebSockets to ${scheme} upstreams go through the proxy too`, () =>
     withProxy(scheme, async ({ relay, proxy, paths }) => {
       const headers = { authorization: `Bearer ${relay.key}` }
-      const socket = new WebSocket(`ws://127.0.0.1:${relay.port}/v1/realtime?model=m`, { headers })
+      const socket = new WebSocket(`${socketOrigin(relay.port)}/v1/realtime?model=m`, { headers })
       const messages: string[] = []
       socket
         .on('message', (data: Buffer) => messages.push(data.toString()))

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { WebSocket, WebSocketServer } from 'ws'
 import { selfSigned } from '../../support/certificate.js'
 import { auth, post, startRelay } from '../../support/relay.js'
+import { socketOrigin } from '../../support/tls-mode.js'
 import { until } from '../../support/until.js'
 
 const NAME = 'upstream.example'
@@ -40,7 +41,7 @@ async function tryUpstream(tls: Record<string, unknown>): Promise<Tried> {
     client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: 2\r\n\r\n{}`)
     const response = await client.response()
     const headers = { authorization: `Bearer ${relay.key}` }
-    const socket = new WebSocket(`ws://127.0.0.1:${relay.port}/v1/realtime`, { headers })
+    const socket = new WebSocket(`${socketOrigin(relay.port)}/v1/realtime`, { headers })
     let echo = ''
     socket.on('message', (data: Buffer) => {
       echo = data.toString()

@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
 import { startRelay } from '../../support/relay.js'
+import { socketOrigin } from '../../support/tls-mode.js'
 import { until } from '../../support/until.js'
 import { ScriptedUpstream, whole } from '../../support/upstream.js'
 import { SocketUpstream } from '../websocket/sockets.js'
@@ -106,7 +107,7 @@ test('a path that contains a key is refused', async () => {
         assert.is((await client.response()).status, 400, path)
         client.destroy()
       }
-      const socket = new WebSocket(`ws://127.0.0.1:${relay.port}${path}`, {
+      const socket = new WebSocket(`${socketOrigin(relay.port)}${path}`, {
         headers: { authorization: `Bearer ${key}` },
       })
       socket.on('error', () => {})
@@ -126,7 +127,7 @@ test('nor does it go upstream with the handshake of a WebSocket', async () => {
   const relay = await startRelay({ up: { baseUrl: await upstream.start(), apiKey: { env: 'UPSTREAM_KEY' } } })
   try {
     const { key, port } = relay
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/realtime?model=m&api_key=${key}&x=${key}`, {
+    const socket = new WebSocket(`${socketOrigin(port)}/v1/realtime?model=m&api_key=${key}&x=${key}`, {
       protocol: `realtime, openai-insecure-api-key.${key}`,
       headers: { 'x-other': key, authorization: `Bearer ${key}` },
     })

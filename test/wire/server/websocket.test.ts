@@ -8,6 +8,7 @@ import { runClock, stopClock } from '../../support/clock.js'
 import { randomBytes } from '../../support/random.js'
 import { startRelay, type TestRelay } from '../../support/relay.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
+import { socketOrigin } from '../../support/tls-mode.js'
 import { until } from '../../support/until.js'
 import { whole } from '../../support/upstream.js'
 
@@ -68,7 +69,7 @@ async function withSockets(act: (stage: Stage) => Promise<void>, settings: objec
       relay,
       async open(path, { protocols = [], headers = { authorization: `Bearer ${relay.key}` } } = {}) {
         const n = opened.length
-        const client = new Peer(new WebSocket(`ws://127.0.0.1:${relay.port}${path}`, protocols, { headers }))
+        const client = new Peer(new WebSocket(`${socketOrigin(relay.port)}${path}`, protocols, { headers }))
         await until(
           () => opened.length > n && client.socket.readyState === WebSocket.OPEN,
           'the socket to open',

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { WebSocket, WebSocketServer } from 'ws'
 import { type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
+import { socketOrigin } from '../../support/tls-mode.js'
 import { until } from '../../support/until.js'
 
 /** One side of a WebSocket: the messages that it got, and how it ended. */
@@ -178,7 +179,7 @@ export async function withSockets(
       up: Object.values(all)[0] as SocketUpstream,
       open(path = '/v1/responses', { protocols = [], key = relay.key } = {}) {
         const headers = { authorization: `Bearer ${key}` }
-        const peer = new Peer(new WebSocket(`ws://127.0.0.1:${relay.port}${path}`, protocols, { headers }))
+        const peer = new Peer(new WebSocket(`${socketOrigin(relay.port)}${path}`, protocols, { headers }))
         peers.push(peer)
         return peer
       },

@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CertificateWatch } from '../../src/app/certificate-watch.js'
+import { readCertificate, type ServerCertificate } from '../../src/server/tls-certificate.js'
+import { type Certificate, issue, selfSigned } from '../support/certificate.js'
+import { until } from '../support/until.js'
+
+const POLL_MS = 10
+const DAY_MS = 24 * 60 * 60 * 1000
+
+interface Scene {
+  readonly watch: CertificateWatch
+  readonly used: ServerCertificate[]
+  /** Level and text of each line. */
+  readonly lines: string[]
+  readonly write: (part: keyof Certificate, text: string) => void
+}
+
+/** @param pollMs time between two looks at the files; a day: only `reload` reads them */
+async function withWatch(
+  act: (scene: Scene) => Promise<void> | void,
+  first = selfSigned('a.example'),
+  pollMs = POLL_MS,
+) {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-tls-'))
+  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), passphrase: null }
+  const write: Scene['write'] = (part, text) => writeFileSync(files[part], text)
+  write('cert', first.cert)
+  write('key', first.key)
+  const lines: string[] = []
+  const add = (level: string) => (_: object, text: string) => void lines.push(`${level} ${text}`)
+  const log = { info: add('info'), warn: add('warn'), error: add('error') }
+  const used: ServerCertificate[] = []
+  const use = (next: ServerCertificate): void => void used.push(next)
+  const watch = new CertificateWatch(files, readCertificate(files), use, log, pollMs)
+  try {
+    await act({ watch, used, lines, write })
+  } finally {
+    watch.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+test('files that change are used, and the log says until when', () =>
+  withWatch(async ({ used, lines, write }) => {
+    const next = selfSigned('b.example')
+    write('cert', next.cert)
+    write('key', next.key)
+    await until(() => used.length > 0, 'the new certificate')
+    assert.is(used[0]?.cert, next.cert)
+    assert.equal(lines, [
+      'info the certificate was read again and is in use now; it expires at 2049-12-31T23:59:59.000Z',
+    ])
+  }))
+
+test('a certificate that is written before its key is used when both are there, without a complaint', () =>
+  withWatch(
+    ({ watch, used, lines, write }) => {
+      const next = selfSigned('b.example')
+      write('cert', next.cert)
+      write('key', next.key)
+      watch.reload()
+      assert.is(used.length, 1)
+      assert.is(lines.length, 1)
+    },
+    undefined,
+    DAY_MS,
+  ))
+
+for (const [what, cert, key] of [
+  ['half a certificate', selfSigned('b.example').cert.slice(0, 200), null],
+  ['a key of another certificate', null, selfSigned('b.example').key],
+  ['an empty key', null, ''],
+] as const)
+  test(`${what} changes nothing, and the log says it once`, () =>
+    withWatch(async ({ watch, used, lines, write }) => {
+      if (cert !== null) write('cert', cert)
+      if (key !== null) write('key', key)
+      await until(() => lines.length > 0, 'the line')
+      assert.is(lines.length, 1)
+      assert.match(
+        lines[0] ?? '',
+        /^error the certificate files are not used, the relay keeps its certificate until 2049/,
+      )
+      assert.is(used.length, 0)
+      assert.is(new Date(watch.expiresAt).getUTCFullYear(), 2049)
+      // What is right again is used.
+      const next = selfSigned('c.example')
+      write('cert', next.cert)
+      write('key', next.key)
+      await until(() => used.length > 0, 'the new certificate')
+      assert.is(used[0]?.cert, next.cert)
+    }))
+
+test('a reload of files that have not changed says nothing', () =>
+  withWatch(({ watch, used, lines }) => {
+    watch.reload()
+    assert.is(used.length, 0)
+    assert.equal(lines, [])
+  }))
+
+test('the end of the certificate is warned of from 14 days before on, once a day', () =>
+  withWatch(({ watch, lines }) => {
+    const at = (days: number): number => watch.expiresAt - days * DAY_MS
+    watch.checkExpiry(at(15))
+    assert.equal(lines, [])
+    for (const days of [13.9, 13.8, 13]) watch.checkExpiry(at(days))
+    assert.is(lines.length, 1)
+    watch.checkExpiry(at(12.8))
+    assert.is(lines.length, 2)
+    watch.checkExpiry(at(-1))
+    assert.match(
+      lines[1] ?? '',
+      /^warn the certificate in .*cert\.pem expires at 2049-12-31.*: renew it, a restart is not/,
+    )
+    assert.match(lines[2] ?? '', /^warn the certificate in .*cert\.pem expired at 2049-12-31/)
+  }))
+
+test('a certificate that expires soon is warned of at the start', () => {
+  const soon = new Date(Date.now() + 3 * DAY_MS).toISOString().slice(2, 10).replaceAll('-', '')
+  return withWatch(
+    ({ lines }) => {
+      assert.match(lines[0] ?? '', /^warn the certificate in .* expires at /)
+    },
+    issue({ host: 'localhost', until: soon }),
+  )
+})
+
+test.run()
