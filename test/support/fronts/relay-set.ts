@@ -100,11 +100,15 @@ export class RelaySet {
   readonly keyFile: string
   /** The config file of the first relay; of all, if they share a folder. */
   readonly configFile: string
+  /** A key that all relays know, if they share a folder. */
+  readonly key: string
 
   private constructor(relays: readonly SetRelay[], folder: string) {
     this.relays = relays
     this.keyFile = join(folder, 'data', 'keys.jsonl')
     this.configFile = join(folder, 'thinwire.json')
+    // Before the start: else each relay makes a first key of its own.
+    this.key = this.issueKey('first')
   }
 
   /** Writes the config, and starts nothing yet. */
@@ -133,10 +137,12 @@ export class RelaySet {
 
   static async start(place: Place, options: RelaySetOptions): Promise<RelaySet> {
     const set = await RelaySet.prepare(place, options)
-    // A key that is there before the start: else each relay makes a first one.
-    set.issueKey('first')
-    await Promise.all(set.relays.map((relay) => relay.start()))
+    await set.startAll()
     return set
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all(this.relays.map((relay) => relay.start()))
   }
 
   get first(): SetRelay {
@@ -147,7 +153,7 @@ export class RelaySet {
     return this.relays[1] as SetRelay
   }
 
-  /** A new key, whole. @param user its third part, `[a-z0-9-]` */
+  /** A new key, whole. Relays that run know it within a second. @param user its third part, `[a-z0-9-]` */
   issueKey(user: string, options: IssueOptions = {}): string {
     return issueKey(this.keyFile, { env: 'prod', team: 'core', user }, options).key
   }

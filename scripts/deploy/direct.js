@@ -1,0 +1,299 @@
+/**
+ * The direct way of nginx: decides which requests go to the provider while no relay can take them. For njs 0.7.9 and
+ * newer, whose JavaScript has no `for of`, no destructuring and no default parameters.
+ *
+ * Variables of the server: `$thinwire_list` is the file of `thinwire keys export --hashes`, `$thinwire_keys` is `list` or
+ * `passthrough`. Each request reads the list again, so that a revoked key is refused at once.
+ */
+
+// biome-ignore lint/style/useNodejsImportProtocol: njs knows the module by no other name
+import crypto from 'crypto'
+// biome-ignore lint/style/useNodejsImportProtocol: njs knows the module by no other name
+import fs from 'fs'
+
+/**
+ * What may go direct if the list does not say. These paths make answers and nothing else. Files, batches, stored responses
+ * and the organization belong to all clients of the operator's key: only the relay knows who may see which.
+ */
+const PATHS = [
+  'GET /v1/models',
+  'POST /v1/chat/completions',
+  'POST /v1/completions',
+  'POST /v1/embeddings',
+  'POST /v1/moderations',
+  'POST /v1/responses',
+]
+const CHAT = '/v1/chat/completions'
+
+/** Members of a body by which a request uses, or becomes, something stored; unless they are `null` or `false`. */
+const STORED = ['previous_response_id', 'conversation', 'background']
+
+const CREDENTIAL_HEADERS = ['authorization', 'x-api-key', 'api-key']
+const CREDENTIALS_MAX = 8
+const KEY = /^lc_[a-z0-9-]{1,32}_[a-z0-9-]{1,32}_[a-z0-9-]{1,32}_[0-9A-Za-z]{20,60}$/
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const BACKSLASH = 0x5c
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
+/** `js_content`: refuses the request, or passes it to `@thinwire_provider`. */
+function handle(r) {
+  const isPassthrough = r.variables.thinwire_keys === 'passthrough'
+  const list = readList(r, isPassthrough)
+  if (list === null) return refuse(r, 'The relay is down, and the direct way to the provider is not set up.')
+  if (!isPassthrough) {
+    const key = findKey(r, list)
+    if (key === null) return refuseKey(r)
+    r.variables.thinwire_key_id = key.key_id
+    r.variables.thinwire_env = key.env
+    r.variables.thinwire_team = key.team
+    r.variables.thinwire_user = key.user
+  }
+  // As it was sent: a path with escapes, dot segments or double slashes is none of the list.
+  const sent = r.variables.request_uri.split('?')[0]
+  const isCursor = sent.startsWith('/cursor/v1/')
+  const path = isCursor ? sent.slice('/cursor'.length) : sent
+  if (
+    !(list.paths || PATHS).includes(`${r.method} ${path}`) ||
+    (isCursor && path !== CHAT && path !== '/v1/models')
+  )
+    return refuse(r, 'The relay is down, and this path works through it alone.')
+  r.variables.thinwire_path = path
+  if (r.method === 'POST' && !prepareBody(r, list, isCursor)) return
+  r.internalRedirect('@thinwire_provider')
+}
+
+/** The list without its keys, and its bytes, in which these are found. Null if it cannot be read, or is out of date. */
+function readList(r, isOptional) {
+  const file = r.variables.thinwire_list
+  try {
+    const bytes = fs.readFileSync(file)
+    const list = JSON.parse(withoutKeys(bytes))
+    if (list.v !== 1) throw new Error(`version ${list.v} is not known`)
+    if (isPast(list.stale_after)) throw new Error('it is out of date: keys export --follow does not run')
+    list.bytes = bytes
+    return list
+  } catch (error) {
+    if (isOptional) return { bytes: null, keys: {}, aliases: {}, through: [] }
+    r.error(`thinwire: direct list ${file}: ${error.message}`)
+    return null
+  }
+}
+
+/** To parse all keys takes many times as long as to find one, so that they are cut out if they stand as we know it. */
+function withoutKeys(bytes) {
+  const from = bytes.indexOf('"keys":{')
+  if (from === -1) return bytes.toString()
+  const open = from + '"keys":'.length
+  const close = bytes[open + 1] === CLOSE_BRACE ? open + 1 : bytes.indexOf('}}', open) + 1
+  if (close === 0) return bytes.toString()
+  return `${bytes.toString('utf8', 0, open)}{}${bytes.toString('utf8', close + 1)}`
+}
+
+/** @param at unix seconds, or nothing for never */
+function isPast(at) {
+  return typeof at === 'number' && at * 1000 <= Date.now()
+}
+
+/** The first key of the request that is on the list and has not expired; null if there is none. */
+function findKey(r, list) {
+  let count = 0
+  for (let i = 0; i < r.rawHeadersIn.length; i++) {
+    const name = r.rawHeadersIn[i][0].toLowerCase()
+    if (!CREDENTIAL_HEADERS.includes(name) || ++count > CREDENTIALS_MAX) continue
+    const text = r.rawHeadersIn[i][1].replace(/^bearer[ \t]+/i, '').trim()
+    if (!KEY.test(text)) continue
+    const key = findHash(crypto.createHash('sha256').update(text).digest('hex'), list)
+    if (key !== null && !isPast(key.until)) return key
+  }
+  return null
+}
+
+function findHash(hash, list) {
+  const name = `"${hash}":`
+  const at = list.bytes.indexOf(name)
+  if (at === -1) return null
+  const open = at + name.length
+  return JSON.parse(list.bytes.toString('utf8', open, list.bytes.indexOf('}', open) + 1))
+}
+
+/**
+ * Sets the body that goes to the provider: as it came, but for an alias of a model.
+ * @returns false if it has answered the request with a refusal
+ */
+function prepareBody(r, list, isCursor) {
+  const body = r.requestBuffer
+  const encoding = r.headersIn['content-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    refuse(r, 'The relay is down, and compressed bodies work through it alone.')
+  else {
+    const members = body === undefined ? null : readMembers(body)
+    if (members === null)
+      answer(r, 400, 'invalid_request_error', 'unreadable_body', 'The body is not one JSON object in UTF-8.')
+    else return prepareMembers(r, list, body, members, isCursor)
+  }
+  return false
+}
+
+function prepareMembers(r, list, body, members, isCursor) {
+  const models = members.filter((member) => member.name === 'model')
+  if (models.length > 1) {
+    answer(
+      r,
+      400,
+      'invalid_request_error',
+      'ambiguous_request',
+      'The request names its model more than once.',
+    )
+    return false
+  }
+  if (members.some((member) => isStored(member, body))) {
+    refuse(r, 'The relay is down, and what the provider has stored can be used through it alone.')
+    return false
+  }
+  if (isCursor && !members.some((member) => member.name === 'messages')) {
+    refuse(r, 'The relay is down, and this request would have to be translated by it.')
+    return false
+  }
+  r.variables.thinwire_body = body
+  const model = models.length === 0 ? null : readText(body, models[0])
+  if (model === null) return true
+  r.variables.thinwire_model = model
+  if (Object.keys(list.aliases || {}).includes(model)) {
+    const name = Buffer.from(JSON.stringify(list.aliases[model]))
+    r.variables.thinwire_body = Buffer.concat([body.slice(0, models[0].from), name, body.slice(models[0].to)])
+    return true
+  }
+  const isKnown = !Array.isArray(list.models) || list.models.some((pattern) => matches(pattern, model))
+  if (isKnown && !(list.through || []).some((pattern) => matches(pattern, model))) return true
+  refuse(r, 'The relay is down, and this model works through it alone.')
+  return false
+}
+
+function isStored(member, body) {
+  const value = body.toString('utf8', member.from, Math.min(member.to, member.from + 6))
+  if (value === 'null' || value === 'false') return false
+  // A prompt of Responses is an object that is stored; a prompt of completions is text, or a list.
+  return STORED.includes(member.name) || (member.name === 'prompt' && value[0] === '{')
+}
+
+/** @param pattern `*` stands for any text */
+function matches(pattern, text) {
+  const parts = pattern.split('*')
+  const last = parts.length - 1
+  if (last === 0) return pattern === text
+  if (!text.startsWith(parts[0])) return false
+  let at = parts[0].length
+  for (let i = 1; i < last; i++) {
+    const found = text.indexOf(parts[i], at)
+    if (found === -1) return false
+    at = found + parts[i].length
+  }
+  return text.length - parts[last].length >= at && text.endsWith(parts[last])
+}
+
+/**
+ * The members of the object that a body is: `name`, and where the value begins and ends. It looks at nothing within the
+ * values, and passes texts at the speed of `indexOf`, as bodies may have megabytes of these.
+ * @returns null if it is no such object
+ */
+function readMembers(body) {
+  const members = []
+  let at = skipSpace(body, 0)
+  if (body[at] !== OPEN_BRACE) return null
+  at = skipSpace(body, at + 1)
+  if (body[at] === CLOSE_BRACE) return skipSpace(body, at + 1) === body.length ? members : null
+  for (;;) {
+    if (body[at] !== QUOTE) return null
+    const end = skipText(body, at)
+    const name = readText(body, { from: at, to: end })
+    at = skipSpace(body, end)
+    if (name === null || body[at] !== COLON) return null
+    const from = skipSpace(body, at + 1)
+    const to = skipValue(body, from)
+    if (to <= from) return null
+    members.push({ name, from, to })
+    at = skipSpace(body, to)
+    if (body[at] === CLOSE_BRACE) return skipSpace(body, at + 1) === body.length ? members : null
+    if (body[at] !== COMMA) return null
+    at = skipSpace(body, at + 1)
+  }
+}
+
+/** The text that stands there in JSON; null if it is none. */
+function readText(body, place) {
+  if (body[place.from] !== QUOTE || place.to > body.length) return null
+  try {
+    return JSON.parse(body.toString('utf8', place.from, place.to))
+  } catch (_) {
+    return null
+  }
+}
+
+function isSpace(byte) {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}
+
+function skipSpace(body, from) {
+  let at = from
+  while (isSpace(body[at])) at++
+  return at
+}
+
+/** @returns the place behind the quote that ends the text; the length of the body and one if there is none */
+function skipText(body, from) {
+  for (let at = from + 1; ; at++) {
+    at = body.indexOf(QUOTE, at)
+    if (at === -1) return body.length + 1
+    let slash = at
+    while (body[slash - 1] === BACKSLASH) slash--
+    if ((at - slash) % 2 === 0) return at + 1
+  }
+}
+
+function skipValue(body, from) {
+  const first = body[from]
+  if (first === QUOTE) return skipText(body, from)
+  const isNested = first === OPEN_BRACE || first === OPEN_BRACKET
+  let depth = 0
+  let at = from
+  while (at < body.length) {
+    const byte = body[at]
+    if (byte === QUOTE) {
+      if (!isNested) return 0
+      at = skipText(body, at)
+      continue
+    }
+    if (!isNested && (byte === COMMA || byte === CLOSE_BRACE || isSpace(byte))) return at
+    at++
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+    else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) return at
+  }
+  return 0
+}
+
+/** One answer for all keys that are not on the list: it says nothing about which of them exist. */
+function refuseKey(r) {
+  const message =
+    'The relay is down. This key is wrong, or it may not go directly to the provider. If it is right, try again later.'
+  answer(r, 401, 'invalid_request_error', 'invalid_api_key', message)
+}
+
+function refuse(r, message) {
+  r.headersOut['Retry-After'] = '5'
+  answer(r, 503, 'api_error', 'direct_not_possible', `${message} Try again in a moment.`)
+}
+
+/** An error in the form of OpenAI's. */
+function answer(r, status, type, code, message) {
+  r.headersOut['Content-Type'] = 'application/json'
+  r.return(status, JSON.stringify({ error: { message, type, param: null, code } }))
+}
+
+// biome-ignore lint/style/noDefaultExport: js_import takes nothing else
+export default { handle }

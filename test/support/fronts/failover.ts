@@ -1,0 +1,63 @@
+import * as assert from 'uvu/assert'
+import type { Outcome } from './front-client.js'
+import type { LoadOptions } from './load.js'
+import { countOutcomes, Load } from './load.js'
+import type { FrontProvider } from './provider.js'
+
+/** What happened while a front was under load. */
+export interface FailoverReport {
+  readonly outcomes: readonly Outcome[]
+  /** `performance.now()` when the fault began, and when everything was healthy again. */
+  readonly faultAt: number
+  readonly healedAt: number
+  readonly load: Load
+}
+
+/** Clients before, during and after a fault. */
+export async function runUnderLoad(
+  options: LoadOptions,
+  fault: (load: Load) => Promise<void>,
+): Promise<FailoverReport> {
+  const load = new Load(options)
+  try {
+    await load.passes(40)
+    const faultAt = performance.now()
+    await fault(load)
+    const healedAt = performance.now()
+    await load.passes(40)
+    return { outcomes: await load.stop(), faultAt, healedAt, load }
+  } catch (error) {
+    await load.stop()
+    throw error
+  }
+}
+
+/** Those that did not get their whole answer. */
+export function lostOf(outcomes: readonly Outcome[]): Outcome[] {
+  return outcomes.filter(({ ended }) => ended !== 'whole')
+}
+
+/** What must hold whatever happened: nothing sent twice, and no part of an answer that looks whole. */
+export function assertCounts(outcomes: readonly Outcome[], provider: FrontProvider): void {
+  assert.equal(provider.twice, [], 'requests that the provider got twice')
+  assert.equal(
+    outcomes.filter(({ ended }) => ended === 'false-whole'),
+    [],
+    'answers that looked whole',
+  )
+}
+
+/** One line for the record of a run: how clients fared, and how long it took until the other way served. */
+export function describeRun(name: string, { outcomes, faultAt, healedAt }: FailoverReport): string {
+  const counts = countOutcomes(outcomes)
+  const after = outcomes.filter(({ from, ended }) => from >= faultAt && ended === 'whole')
+  const switched = Math.min(...after.map(({ to }) => to)) - faultAt
+  const back = Math.min(
+    ...outcomes.filter(({ from, isDirect }) => from >= healedAt && !isDirect).map(({ to }) => to),
+  )
+  const slowest = Math.max(...after.map(({ from, to }) => to - from))
+  const words = Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([ended, count]) => `${count} ${ended}`)
+  return `${name}: ${outcomes.length} requests, ${words.join(', ')}; first answer after ${switched.toFixed(0)} ms, back after ${(back - healedAt).toFixed(0)} ms, slowest ${slowest.toFixed(0)} ms\n`
+}

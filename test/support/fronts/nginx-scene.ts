@@ -1,0 +1,81 @@
+import { chmodSync } from 'node:fs'
+import { clear, open, type Place } from '../thinwire.js'
+import { directList } from './direct-list.js'
+import type { FrontRequest } from './front-client.js'
+import { NginxFront, type NginxOptions } from './nginx.js'
+import { FrontProvider } from './provider.js'
+import { RelaySet } from './relay-set.js'
+
+/** Two relays behind nginx, and one provider that both ways lead to. */
+export interface NginxScene {
+  readonly place: Place
+  readonly provider: FrontProvider
+  readonly set: RelaySet
+  readonly nginx: NginxFront
+  readonly key: string
+}
+
+export type SceneOptions = Partial<NginxOptions> & {
+  /** Further settings of the relays. */
+  readonly settings?: Readonly<Record<string, unknown>>
+  /** Whether the relays are started. Default: yes. */
+  readonly relays?: boolean
+  /** The direct list. Default: the key of the set alone. */
+  readonly list?: (set: RelaySet) => string
+  /** The name in the provider's certificate. */
+  readonly providerHost?: string
+}
+
+/** Runs a test in such a scene, and ends all of it. */
+export async function inNginxScene(
+  options: SceneOptions,
+  run: (scene: NginxScene) => Promise<void>,
+): Promise<void> {
+  const {
+    settings = {},
+    relays = true,
+    list = (set) => directList([{ key: set.key }]),
+    providerHost,
+  } = options
+  const place = {} as Place
+  open(place)
+  // nginx's workers run as another user where the test runs as root.
+  chmodSync(place.folder, 0o755)
+  const provider = await FrontProvider.start(providerHost)
+  let nginx: NginxFront | null = null
+  try {
+    const set = await RelaySet.prepare(place, { providerUrl: provider.url, settings })
+    if (relays) await set.startAll()
+    const certificate = provider.certificate.cert
+    const given = { relayPorts: set.relays.map(({ port }) => port), providerPort: provider.securePort }
+    nginx = await NginxFront.start(
+      { folder: place.folder, ...given, providerCa: certificate, ...options },
+      list(set),
+    )
+    await run({ place, provider, set, nginx, key: set.key })
+  } finally {
+    await nginx?.front.kill()
+    await clear(place)
+    await provider.close()
+  }
+}
+
+/** A chat that is not streamed. @param more further members of its body */
+export function chat(
+  scene: NginxScene,
+  id: string,
+  more: Readonly<Record<string, unknown>> = {},
+): FrontRequest {
+  return {
+    ...scene.nginx.target,
+    id,
+    stream: more.stream === true,
+    headers: { authorization: `Bearer ${scene.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model: 'gpt-5-mini',
+      user: id,
+      messages: [{ role: 'user', content: 'Hi' }],
+      ...more,
+    }),
+  }
+}
