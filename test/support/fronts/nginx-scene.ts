@@ -24,6 +24,8 @@ export type SceneOptions = Partial<NginxOptions> & {
   readonly list?: (set: RelaySet) => string
   /** The name in the provider's certificate. */
   readonly providerHost?: string
+  /** Whether the provider keeps all arrivals. Default: yes. */
+  readonly keepsArrivals?: boolean
 }
 
 /** Runs a test in such a scene, and ends all of it. */
@@ -31,17 +33,12 @@ export async function inNginxScene(
   options: SceneOptions,
   run: (scene: NginxScene) => Promise<void>,
 ): Promise<void> {
-  const {
-    settings = {},
-    relays = true,
-    list = (set) => directList([{ key: set.key }]),
-    providerHost,
-  } = options
+  const { settings = {}, relays = true, list = (set) => directList([{ key: set.key }]) } = options
   const place = {} as Place
   open(place)
   // nginx's workers run as another user where the test runs as root.
   chmodSync(place.folder, 0o755)
-  const provider = await FrontProvider.start(providerHost)
+  const provider = await FrontProvider.start(options.providerHost, options.keepsArrivals)
   let nginx: NginxFront | null = null
   try {
     const set = await RelaySet.prepare(place, { providerUrl: provider.url, settings })

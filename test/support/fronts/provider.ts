@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { resetSocket } from '../../../src/relay/reset.js'
 import { type Certificate, issue } from '../certificate.js'
 import { deferred, wait } from '../until.js'
@@ -62,7 +63,7 @@ export class FrontProvider {
     this.certificate = certificate
     this.keepsArrivals = keepsArrivals
     const onRequest: RequestListener = (req, res) => {
-      this.onRequest(req, res).catch(() => resetSocket(req.socket))
+      this.onRequest(req, res).catch(() => cut(req.socket))
     }
     this.plain = createServer(onRequest)
     this.secure = createSecureServer({ cert: certificate.cert, key: certificate.key }, onRequest)
@@ -141,6 +142,12 @@ export class FrontProvider {
   }
 }
 
+/** Breaks a connection off: with a reset, or, as Node resets no TLS, without the close_notify of a clean end. */
+function cut(socket: Socket | null): void {
+  if (socket instanceof TLSSocket) socket.destroy()
+  else resetSocket(socket)
+}
+
 function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
 }
@@ -200,7 +207,12 @@ async function answer(
     return sendJson(res, wish.refuse, errorBody('The provider refuses.', 'refused_by_test'))
   if (!stream) {
     if (wish.gapMs > 0) await wait(wish.gapMs)
-    if (wish.cutAfter !== null) return resetSocket(res.socket)
+    if (wish.cutAfter !== null) {
+      // Behind the head: before it, a relay may take its connection for one that was closed while idle, and send again.
+      res.writeHead(200, { 'content-type': 'application/json', 'content-length': 1_000 })
+      await send(res, '{"id":"chatcmpl-')
+      return cut(res.socket)
+    }
     sendJson(res, 200, {
       id: `chatcmpl-${id}`,
       object: 'chat.completion',
@@ -213,16 +225,16 @@ async function answer(
     arrival.answered = true
     return
   }
-  if (wish.cutAfter === 0) return resetSocket(res.socket)
+  if (wish.cutAfter === 0) return cut(res.socket)
   res.writeHead(200, { 'content-type': 'text/event-stream' })
   for (let n = 0; n < wish.pieces; n++) {
-    if (wish.cutAfter === n) return resetSocket(res.socket)
+    if (wish.cutAfter === n) return cut(res.socket)
     const delta = { id: `chatcmpl-${id}`, choices: [{ index: 0, delta: { content: `piece ${n} of ${id}` } }] }
     await send(res, `data: ${JSON.stringify(delta)}\n\n`)
     if (wish.gapMs > 0) await wait(wish.gapMs)
     if (res.destroyed) return
   }
-  if (wish.cutAfter !== null) return resetSocket(res.socket)
+  if (wish.cutAfter !== null) return cut(res.socket)
   res.end('data: [DONE]\n\n')
   arrival.answered = true
 }
