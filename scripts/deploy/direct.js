@@ -11,18 +11,8 @@ import crypto from 'crypto'
 // biome-ignore lint/style/useNodejsImportProtocol: njs knows the module by no other name
 import fs from 'fs'
 
-/**
- * What may go direct if the list does not say. These paths make answers and nothing else. Files, batches, stored responses
- * and the organization belong to all clients of the operator's key: only the relay knows who may see which.
- */
-const PATHS = [
-  'GET /v1/models',
-  'POST /v1/chat/completions',
-  'POST /v1/completions',
-  'POST /v1/embeddings',
-  'POST /v1/moderations',
-  'POST /v1/responses',
-]
+/** Of a client with a key of its own: whatever the key may do, but nothing that could be read as another path. */
+const OWN_KEY_PATH = /^\/v1(?:\/[\w:-][\w.:-]*)+$/
 const CHAT = '/v1/chat/completions'
 
 /** Members of a body by which a request uses, or becomes, something stored; unless they are `null` or `false`. */
@@ -46,25 +36,34 @@ function handle(r) {
   const isPassthrough = r.variables.thinwire_keys === 'passthrough'
   const list = readList(r, isPassthrough)
   if (list === null) return refuse(r, 'The relay is down, and the direct way to the provider is not set up.')
-  if (!isPassthrough) {
-    const key = findKey(r, list)
-    if (key === null) return refuseKey(r)
-    r.variables.thinwire_key_id = key.key_id
-    r.variables.thinwire_env = key.env
-    r.variables.thinwire_team = key.team
-    r.variables.thinwire_user = key.user
-  }
-  // As it was sent: a path with escapes, dot segments or double slashes is none of the list.
+  if (isPassthrough) return passOn(r, list)
+  const key = findKey(r, list)
+  if (key === null) return refuseKey(r)
+  r.variables.thinwire_key_id = key.key_id
+  r.variables.thinwire_env = key.env
+  r.variables.thinwire_team = key.team
+  r.variables.thinwire_user = key.user
+  // As it was sent: a path with escapes, dot segments or double slashes is none of the list. Its query is left out.
   const sent = r.variables.request_uri.split('?')[0]
-  const isCursor = sent.startsWith('/cursor/v1/')
-  const path = isCursor ? sent.slice('/cursor'.length) : sent
-  if (
-    !(list.paths || PATHS).includes(`${r.method} ${path}`) ||
-    (isCursor && path !== CHAT && path !== '/v1/models')
-  )
+  const isCursor = sent === `/cursor${CHAT}`
+  const path = isCursor ? CHAT : sent
+  if (!list.paths.includes(`${r.method} ${path}`))
     return refuse(r, 'The relay is down, and this path works through it alone.')
   r.variables.thinwire_path = path
   if (r.method === 'POST' && !prepareBody(r, list, isCursor)) return
+  r.internalRedirect('@thinwire_provider')
+}
+
+/** Passes a request with the client's own key. Only aliases are replaced, if there is a list. */
+function passOn(r, list) {
+  if (!OWN_KEY_PATH.test(r.variables.request_uri.split('?')[0]))
+    return refuse(r, 'The relay is down, and this path works through it alone.')
+  r.variables.thinwire_path = r.variables.request_uri
+  const body = r.requestBuffer
+  if (body !== undefined && body.length > 0) {
+    const models = (readMembers(body) || []).filter((member) => member.name === 'model')
+    r.variables.thinwire_body = models.length === 1 ? replaceAlias(r, list, body, models[0]) : body
+  }
   r.internalRedirect('@thinwire_provider')
 }
 
@@ -76,10 +75,12 @@ function readList(r, isOptional) {
     const list = parseList(bytes)
     if (list.v !== 1) throw new Error(`version ${list.v} is not known`)
     if (isPast(list.stale_after)) throw new Error('it is out of date: keys export --follow does not run')
+    if (!list.aliases || !list.through || !list.paths || list.models === undefined)
+      throw new Error('it is not whole')
     list.bytes = bytes
     return list
   } catch (error) {
-    if (isOptional) return { bytes: null, keys: {}, aliases: {}, through: [] }
+    if (isOptional) return { aliases: {} }
     r.error(`thinwire: direct list ${file}: ${error.message}`)
     return null
   }
@@ -91,8 +92,8 @@ function readList(r, isOptional) {
  */
 function parseList(bytes) {
   const at = bytes.indexOf('"keys":{')
-  const list = at === -1 ? null : JSON.parse(`${bytes.toString('utf8', 0, at)}"keys":{}}`)
-  return list !== null && list.aliases && list.through ? list : JSON.parse(bytes.toString())
+  const list = at === -1 ? {} : JSON.parse(`${bytes.toString('utf8', 0, at)}"keys":{}}`)
+  return list.aliases && list.through ? list : JSON.parse(bytes.toString())
 }
 
 /** @param at unix seconds, or nothing for never */
@@ -132,7 +133,7 @@ function prepareBody(r, list, isCursor) {
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     refuse(r, 'The relay is down, and compressed bodies work through it alone.')
   else {
-    const members = body === undefined ? null : readMembers(body)
+    const members = body === undefined || body.length === 0 ? null : readMembers(body)
     if (members === null)
       answer(r, 400, 'invalid_request_error', 'unreadable_body', 'The body is not one JSON object in UTF-8.')
     else return prepareMembers(r, list, body, members, isCursor)
@@ -160,19 +161,28 @@ function prepareMembers(r, list, body, members, isCursor) {
     refuse(r, 'The relay is down, and this request would have to be translated by it.')
     return false
   }
-  r.variables.thinwire_body = body
-  const model = models.length === 0 ? null : readText(body, models[0])
-  if (model === null) return true
-  r.variables.thinwire_model = model
-  if (Object.keys(list.aliases || {}).includes(model)) {
-    const name = Buffer.from(JSON.stringify(list.aliases[model]))
-    r.variables.thinwire_body = Buffer.concat([body.slice(0, models[0].from), name, body.slice(models[0].to)])
+  if (models.length === 0) {
+    r.variables.thinwire_body = body
     return true
   }
-  const isKnown = !Array.isArray(list.models) || list.models.some((pattern) => matches(pattern, model))
-  if (isKnown && !(list.through || []).some((pattern) => matches(pattern, model))) return true
+  const replaced = replaceAlias(r, list, body, models[0])
+  const model = r.variables.thinwire_model
+  r.variables.thinwire_body = replaced
+  if (replaced !== body || model === '') return true
+  const isKnown = list.models === null || list.models.some((pattern) => matches(pattern, model))
+  if (isKnown && !list.through.some((pattern) => matches(pattern, model))) return true
   refuse(r, 'The relay is down, and this model works through it alone.')
   return false
+}
+
+/** Notes the model for the log. @returns another body if the model is an alias, and else the same */
+function replaceAlias(r, list, body, place) {
+  const model = readText(body, place)
+  if (model === null) return body
+  r.variables.thinwire_model = model
+  if (!Object.keys(list.aliases).includes(model)) return body
+  const name = Buffer.from(JSON.stringify(list.aliases[model]))
+  return Buffer.concat([body.slice(0, place.from), name, body.slice(place.to)])
 }
 
 function isStored(member, body) {
@@ -277,6 +287,12 @@ function skipValue(body, from) {
   return 0
 }
 
+/** `js_body_filter`: notes for the log that an answer came to its end, since nginx itself takes a cut for an end, too. */
+function watchEnd(r, piece, flags) {
+  if (flags.last) r.variables.thinwire_ended = 'OK'
+  r.sendBuffer(piece, flags)
+}
+
 /** One answer for all keys that are not on the list: it says nothing about which of them exist. */
 function refuseKey(r) {
   const message =
@@ -291,9 +307,10 @@ function refuse(r, message) {
 
 /** An error in the form of OpenAI's. */
 function answer(r, status, type, code, message) {
+  r.variables.thinwire_ended = 'OK'
   r.headersOut['Content-Type'] = 'application/json'
   r.return(status, JSON.stringify({ error: { message, type, param: null, code } }))
 }
 
 // biome-ignore lint/style/noDefaultExport: js_import takes nothing else
-export default { handle }
+export default { handle, watchEnd }

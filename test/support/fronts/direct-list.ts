@@ -21,6 +21,11 @@ export function directList(keys: readonly ListedKey[], more: Readonly<Record<str
     upstream: 'openai',
     aliases: { fast: 'gpt-5-mini' },
     through: ['team-claude', 'claude-*'],
+    models: null,
+    paths: [
+      'GET /v1/models',
+      ...['chat/completions', 'responses', 'completions'].map((path) => `POST /v1/${path}`),
+    ],
     ...more,
     keys: Object.fromEntries(entries),
   })

@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { clear, open, type Place } from '../thinwire.js'
 import { directList } from './direct-list.js'
 import type { FrontRequest } from './front-client.js'
@@ -50,6 +50,9 @@ export async function inNginxScene(
       list(set),
     )
     await run({ place, provider, set, nginx, key: set.key })
+  } catch (error) {
+    if (nginx !== null) process.stderr.write(readFileSync(nginx.errorFile, 'utf8').slice(-4_000))
+    throw error
   } finally {
     await nginx?.front.kill()
     await clear(place)

@@ -143,7 +143,7 @@ function fillInDirect(direct: string, { directPort, providerPort }: Ports, files
       ? ([['/etc/thinwire/direct-keys.conf', files.list]] as const)
       : ([
           ['/etc/nginx/thinwire/direct.js', join(process.cwd(), 'scripts/deploy/direct.js')],
-          ['/etc/thinwire/direct.json', files.list],
+          ['/run/thinwire-direct/direct.json', files.list],
         ] as const)),
     ...(direct === 'passthrough'
       ? ([['set $thinwire_keys list;', 'set $thinwire_keys passthrough;']] as const)
