@@ -20,11 +20,11 @@ export async function runUnderLoad(
 ): Promise<FailoverReport> {
   const load = new Load(options)
   try {
-    await load.passes(40)
+    await load.passes(20)
     const faultAt = performance.now()
     await fault(load)
     const healedAt = performance.now()
-    await load.passes(40)
+    await load.passes(20)
     return { outcomes: await load.stop(), faultAt, healedAt, load }
   } catch (error) {
     await load.stop()
@@ -37,9 +37,18 @@ export function lostOf(outcomes: readonly Outcome[]): Outcome[] {
   return outcomes.filter(({ ended }) => ended !== 'whole')
 }
 
+/** Requests that were open when the fault began may be lost with the relay that had them: they were sent. */
+export function assertOnlyOpenOnesLost({ outcomes, faultAt }: FailoverReport, until = faultAt): void {
+  assert.equal(
+    lostOf(outcomes).filter(({ from, to }) => from > until || to < faultAt),
+    [],
+    'lost, although a healthy way could have served them',
+  )
+}
+
 /** What must hold whatever happened: nothing sent twice, and no part of an answer that looks whole. */
 export function assertCounts(outcomes: readonly Outcome[], provider: FrontProvider): void {
-  assert.equal(provider.twice, [], 'requests that the provider got twice')
+  assert.equal(provider.twice.slice(0, 5), [], 'requests that the provider got twice')
   assert.equal(
     outcomes.filter(({ ended }) => ended === 'false-whole'),
     [],

@@ -20,6 +20,9 @@ export interface LoadOptions {
   readonly onOutcome?: (outcome: Outcome, wasCut: boolean) => void
 }
 
+/** How many loads there were in this process: an id is never used twice. */
+let loads = 0
+
 /**
  * Clients that send chats through a front without a pause: every other one by HTTP/1.1 on a new connection, the rest
  * by HTTP/2 on a kept one; two of three streamed.
@@ -39,7 +42,7 @@ export class Load {
   constructor(options: LoadOptions) {
     this.options = options
     this.random = randomFrom(options.seed)
-    this.prefix = `load${options.seed}`
+    this.prefix = `load${options.seed}-${++loads}`
     this.working = Array.from({ length: options.workers ?? 8 }, (_, n) => this.work(n))
   }
 
