@@ -74,6 +74,7 @@ function sendByHttp1(wanted: FrontRequest): Promise<Raw> {
       method,
       path,
       agent: false,
+      maxHeaderSize: 128 * 1024,
       headers: { host, ...length, ...headers },
     })
     const timer = setTimeout(() => {
