@@ -230,6 +230,25 @@ withNginx('a body passes byte by byte, but for the alias of its model', async ()
   })
 })
 
+withNginx('a chat of Cursor goes direct; what the relay would have to translate does not', async () => {
+  await inDirectScene(async (scene) => {
+    const path = '/cursor/v1/chat/completions'
+    assert.is((await requestByHttp1({ ...chat(scene, 'c1', { model: 'fast' }), path })).ended, 'whole')
+    const [arrival] = scene.provider.arrivalsOf('c1')
+    assert.is(arrival?.path, '/v1/chat/completions')
+    assert.match(String(arrival?.body), /"model":"gpt-5-mini"/)
+    const body = '{"model":"fast","input":[],"user":"c2"}'
+    assertRefused(
+      await requestByHttp1({ ...chat(scene, 'c2'), path, body }),
+      503,
+      'direct_not_possible',
+      body,
+    )
+    const other = { ...chat(scene, 'c3'), path: '/cursor/v1/responses' }
+    assertRefused(await requestByHttp1(other), 503, 'direct_not_possible', other.path)
+  })
+})
+
 withNginx('a body of 30 MB goes direct, by HTTP/1.1 and HTTP/2', async () => {
   await inDirectScene(async (scene) => {
     const text = 'line\\n\\"quoted\\" '.repeat(1_800_000)
