@@ -1,8 +1,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { assertOnlyOpenOnesLost, lostOf } from '../support/fronts/failover.js'
+import { Http2Client, requestByHttp1 } from '../support/fronts/front-client.js'
 import { HAS_NGINX } from '../support/fronts/nginx.js'
-import { type NginxScene, openNginxScene, runFault } from '../support/fronts/nginx-scene.js'
+import { chat, type NginxScene, openNginxScene, runFault } from '../support/fronts/nginx-scene.js'
+import { until } from '../support/until.js'
 
 if (!HAS_NGINX) process.stderr.write('nginx or njs is not there: its recipe is not tested under load\n')
 const test = suite<{ scene: NginxScene; close: () => Promise<void> }>('nginx-failover')
@@ -63,5 +65,30 @@ withNginx('when both relays are frozen requests go direct', async ({ scene }) =>
   assert.equal(lostOf(report.outcomes), [])
   assert.ok(report.outcomes.some(({ isDirect }) => isDirect))
 })
+
+withNginx(
+  'a request that a killed relay had is not sent again, and the client learns why',
+  async ({ scene }) => {
+    const client = new Http2Client()
+    // Long enough that nothing is answered before the kill.
+    const slow = { metadata: { gap_ms: '20000' } }
+    try {
+      const lost = [requestByHttp1(chat(scene, 'slow1', slow)), client.request(chat(scene, 'slow2', slow))]
+      const arrived = (id: string): boolean => scene.provider.arrivalsOf(id).length > 0
+      await until(() => arrived('slow1') && arrived('slow2'), 'both requests at the provider')
+      await Promise.all(scene.set.relays.map((relay) => relay.kill()))
+      for (const { status, code, isDirect } of await Promise.all(lost))
+        assert.equal([status, code, isDirect], [502, 'relay_lost', false])
+      for (const id of ['slow1', 'slow2'])
+        assert.equal(
+          scene.provider.arrivalsOf(id).map(({ way }) => way),
+          ['relay'],
+        )
+    } finally {
+      client.close()
+      await scene.set.startAll()
+    }
+  },
+)
 
 test.run()

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert'
+import { until } from '../until.js'
 import type { Outcome } from './front-client.js'
 import type { LoadOptions } from './load.js'
 import { countOutcomes, Load } from './load.js'
@@ -25,6 +26,9 @@ export async function runUnderLoad(
     await fault(load)
     const healedAt = performance.now()
     await load.passes(20)
+    const isBack = ({ from, ended, isDirect }: Outcome): boolean =>
+      from >= healedAt && ended === 'whole' && !isDirect
+    await until(() => load.outcomes.some(isBack), 'the relays to serve again')
     return { outcomes: await load.stop(), faultAt, healedAt, load }
   } catch (error) {
     await load.stop()
