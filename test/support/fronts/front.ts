@@ -51,10 +51,8 @@ export class Front {
     const { program, args, folder, env } = command
     this.command = command
     this.port = command.port
-    // A group of its own, so that its workers end with it.
     this.child = spawn(program, args, {
       cwd: folder,
-      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, HOME: folder, ...env },
     })
@@ -66,8 +64,12 @@ export class Front {
       this.output += error.message
       this.closed = true
     })
+    // A test process that fails on the way leaves nothing behind.
+    const onExit = (): void => this.killNow()
+    process.on('exit', onExit)
     this.child.on('exit', () => {
       this.closed = true
+      process.removeListener('exit', onExit)
     })
   }
 
@@ -102,18 +104,33 @@ export class Front {
     await until(() => this.closed, `${this.command.program} to end`)
   }
 
-  /** Ends it and its workers at once. */
-  async kill(): Promise<void> {
-    if (this.child.pid !== undefined) {
+  private killNow(): void {
+    if (this.closed || this.child.pid === undefined) return
+    // Its workers would outlive it. They are read before, since their parent is another one afterwards.
+    for (const pid of [this.child.pid, ...readChildren(this.child.pid)]) {
       try {
-        process.kill(-this.child.pid, 'SIGKILL')
+        process.kill(pid, 'SIGKILL')
       } catch {
-        // All of the group are gone already.
+        // It has ended by itself.
       }
     }
+  }
+
+  /** Ends it and its workers at once. */
+  async kill(): Promise<void> {
+    this.killNow()
     this.child.stdout?.destroy()
     this.child.stderr?.destroy()
     await until(() => this.closed, `${this.command.program} to be gone`)
+  }
+}
+
+/** Processes that a process has started; none where there is no `/proc`. */
+function readChildren(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
   }
 }
 

@@ -24,7 +24,7 @@ export class SetRelay {
   readonly port: number
   private readonly place: Place
   private readonly config: string
-  private process: Thinwire | null = null
+  private running: Thinwire | null = null
 
   constructor(place: Place, config: string, port: number) {
     this.place = place
@@ -37,20 +37,25 @@ export class SetRelay {
   }
 
   get isRunning(): boolean {
-    return this.process !== null && this.process.code === null && this.process.signal === null
+    return this.running !== null && this.running.code === null && this.running.signal === null
   }
 
   /** The process that runs now. */
   get current(): Thinwire {
-    assert.ok(this.process !== null, 'the relay was never started')
-    return this.process
+    assert.ok(this.running !== null, 'the relay was never started')
+    return this.running
   }
 
   /** Starts it on its port, and waits until `/readyz` says that it is ready. */
   async start(): Promise<void> {
     const args = ['start', '--config', this.config, '--listen', `127.0.0.1:${this.port}`]
     const started = new Thinwire(this.place, args, { PROVIDER_KEY: RELAY_CREDENTIAL })
-    this.process = started
+    this.running = started
+    const onExit = (): void => {
+      started.child.kill('SIGKILL')
+    }
+    process.on('exit', onExit)
+    started.child.on('exit', () => process.removeListener('exit', onExit))
     await until(() => started.err.includes('see README') || started.code !== null, 'the banner of a relay')
     assert.is(started.code, null, started.err)
     while (!(await this.isReady())) await wait(20)
