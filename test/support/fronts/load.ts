@@ -16,6 +16,8 @@ export interface LoadOptions {
   /** Probability that the provider cuts an answer. Default: 0. */
   readonly cuts?: number
   readonly patienceMs?: number
+  /** False: all clients use HTTP/1.1, for a front that has no other. */
+  readonly http2?: boolean
   /** Called with each outcome, instead of keeping it: for a run of hours. */
   readonly onOutcome?: (outcome: Outcome, wasCut: boolean) => void
 }
@@ -63,7 +65,7 @@ export class Load {
   private ended = 0
 
   private async work(n: number): Promise<void> {
-    const client = n % 2 === 0 ? null : new Http2Client()
+    const client = n % 2 === 0 || this.options.http2 === false ? null : new Http2Client()
     if (client !== null) this.clients.push(client)
     while (this.isRunning) {
       const wanted = this.next()

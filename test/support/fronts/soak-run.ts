@@ -8,6 +8,8 @@ import { SoakJudge } from './soak-judge.js'
 /** A front in a soak: whatever program it is. */
 export interface SoakFront {
   readonly target: { readonly port: number; readonly host: string; readonly ca: string }
+  /** Whether it has HTTP/2. Default: yes. */
+  readonly http2?: boolean
   reload(): void
   /** Writes the direct list again, with so many keys besides the one of the load. */
   rewriteList(others: number): void
@@ -36,6 +38,7 @@ export async function soak(options: SoakOptions): Promise<SoakJudge> {
   const random = randomFrom(seed)
   const load = new Load({
     ...front.target,
+    ...(front.http2 === undefined ? {} : { http2: front.http2 }),
     key: set.key,
     seed,
     workers: 5,

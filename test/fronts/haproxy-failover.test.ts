@@ -1,0 +1,97 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  assertCounts,
+  describeRun,
+  type FailoverReport,
+  lostOf,
+  runUnderLoad,
+} from '../support/fronts/failover.js'
+import { HAPROXY } from '../support/fronts/haproxy.js'
+import { type HaproxyScene, inHaproxyScene } from '../support/fronts/haproxy-scene.js'
+import type { Load } from '../support/fronts/load.js'
+import { SEED } from '../support/random.js'
+import { until } from '../support/until.js'
+
+if (HAPROXY === undefined) process.stderr.write('haproxy is not there: its recipe is not tested under load\n')
+const withHaproxy = HAPROXY === undefined ? test.skip : test
+
+async function tryFault(
+  scene: HaproxyScene,
+  part: number,
+  name: string,
+  fault: (load: Load) => Promise<void>,
+): Promise<FailoverReport> {
+  const { haproxy, key, provider } = scene
+  const report = await runUnderLoad({ ...haproxy.target, key, seed: SEED * 100 + part, http2: false }, fault)
+  process.stdout.write(describeRun(name, report))
+  assertCounts(report.outcomes, provider)
+  return report
+}
+
+/** Requests that were open when a relay ended may be lost with it: they were sent. */
+function assertOnlyOpenOnesLost({ outcomes, faultAt }: FailoverReport, goneAt: number): void {
+  assert.equal(
+    lostOf(outcomes).filter(({ from, to }) => from > goneAt || to < faultAt),
+    [],
+    'lost, although a healthy way could have served them',
+  )
+}
+
+withHaproxy(
+  'relays that are killed lose what they had open, and nothing after; without any, requests go direct',
+  async () => {
+    await inHaproxyScene({}, async (scene) => {
+      let goneAt = 0
+      const one = await tryFault(scene, 1, 'one relay killed', async (load) => {
+        await scene.set.first.kill()
+        goneAt = performance.now()
+        await load.passes(40)
+        await scene.set.first.start()
+      })
+      assertOnlyOpenOnesLost(one, goneAt)
+      assert.not.ok(one.outcomes.some(({ isDirect }) => isDirect))
+      const both = await tryFault(scene, 2, 'both relays killed', async (load) => {
+        await Promise.all(scene.set.relays.map((relay) => relay.kill()))
+        goneAt = performance.now()
+        await load.passes(60)
+        await scene.set.startAll()
+      })
+      assertOnlyOpenOnesLost(both, goneAt)
+      assert.ok(both.outcomes.some(({ isDirect }) => isDirect))
+      const reloaded = await tryFault(scene, 3, 'haproxy reloaded', async (load) => {
+        for (let n = 0; n < 2; n++) {
+          scene.haproxy.front.reload()
+          await load.passes(40)
+        }
+      })
+      assert.equal(lostOf(reloaded.outcomes), [])
+    })
+  },
+)
+
+withHaproxy(
+  'a relay that drains loses nothing; what a frozen one had open fails, and is not sent again',
+  async () => {
+    await inHaproxyScene({}, async (scene) => {
+      const drained = await tryFault(scene, 4, 'relay upgraded', () => scene.set.first.upgrade())
+      assert.equal(lostOf(drained.outcomes), [])
+      assert.not.ok(drained.outcomes.some(({ isDirect }) => isDirect))
+      const frozen = await tryFault(scene, 5, 'one relay frozen', async (load) => {
+        scene.set.first.freeze()
+        await until(
+          () => scene.haproxy.front.output.includes('relays/a is DOWN'),
+          'the frozen relay to be found',
+        )
+        await load.passes(20)
+        scene.set.first.thaw()
+      })
+      const lost = lostOf(frozen.outcomes)
+      for (const { ended, status } of lost) assert.ok(ended === 'cut' || status === 502, ended)
+      assert.ok(lost.length <= 8, 'more than one for each client')
+      assert.not.ok(frozen.outcomes.some(({ isDirect }) => isDirect))
+    })
+  },
+)
+
+test.run()
