@@ -66,7 +66,8 @@ withHaproxy(
         { previous_response_id: 'resp_1' },
         { background: true },
       ]
-      for (const body of bodies) assert.equal(await ask('body', {}, body), [503, 'direct_not_possible'], JSON.stringify(body))
+      for (const body of bodies)
+        assert.equal(await ask('body', {}, body), [503, 'direct_not_possible'], JSON.stringify(body))
       assert.equal(
         provider.arrivals.map(({ id }) => id),
         allowed.map(([id]) => id),

@@ -1,0 +1,89 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CADDY, HIDES_CUTS } from '../support/fronts/caddy.js'
+import { type CaddyScene, inCaddyScene } from '../support/fronts/caddy-scene.js'
+import {
+  assertCounts,
+  describeRun,
+  type FailoverReport,
+  lostOf,
+  runUnderLoad,
+} from '../support/fronts/failover.js'
+import type { Load } from '../support/fronts/load.js'
+import { SEED } from '../support/random.js'
+
+if (CADDY === undefined) process.stderr.write('caddy is not there: its recipe is not tested under load\n')
+const withCaddy = CADDY === undefined ? test.skip : test
+
+async function tryFault(
+  scene: CaddyScene,
+  part: number,
+  name: string,
+  fault: (load: Load) => Promise<void>,
+): Promise<FailoverReport> {
+  const { caddy, key, provider } = scene
+  const report = await runUnderLoad({ ...caddy.target, key, seed: SEED * 100 + part }, fault)
+  process.stdout.write(describeRun(name, report))
+  // In a version that hides cuts, what a killed relay had open looks whole.
+  const shown = report.outcomes.filter(({ ended }) => ended !== 'false-whole' || !HIDES_CUTS)
+  assertCounts(shown, provider)
+  return report
+}
+
+/** Requests that were open when a relay ended may be lost with it: they were sent. */
+function assertOnlyOpenOnesLost({ outcomes, faultAt }: FailoverReport, goneAt: number): void {
+  assert.equal(
+    lostOf(outcomes).filter(({ from, to }) => from > goneAt || to < faultAt),
+    [],
+    'lost, although a healthy way could have served them',
+  )
+}
+
+withCaddy(
+  'relays that are killed lose what they had open, and nothing after; without any, requests go direct',
+  async () => {
+    await inCaddyScene({}, async (scene) => {
+      let goneAt = 0
+      const one = await tryFault(scene, 1, 'one relay killed', async (load) => {
+        await scene.set.first.kill()
+        goneAt = performance.now()
+        await load.passes(40)
+        await scene.set.first.start()
+      })
+      assertOnlyOpenOnesLost(one, goneAt)
+      assert.not.ok(one.outcomes.some(({ isDirect }) => isDirect))
+      const both = await tryFault(scene, 2, 'both relays killed', async (load) => {
+        await Promise.all(scene.set.relays.map((relay) => relay.kill()))
+        goneAt = performance.now()
+        await load.passes(60)
+        await scene.set.startAll()
+      })
+      assertOnlyOpenOnesLost(both, goneAt)
+      assert.ok(both.outcomes.some(({ isDirect }) => isDirect))
+      const reloaded = await tryFault(scene, 3, 'caddy reloaded', async (load) => {
+        for (let n = 0; n < 2; n++) {
+          await scene.caddy.reload()
+          await load.passes(40)
+        }
+      })
+      assert.equal(lostOf(reloaded.outcomes), [])
+    })
+  },
+)
+
+withCaddy('a relay that drains loses nothing, nor does a frozen one that wakes up', async () => {
+  await inCaddyScene({}, async (scene) => {
+    const drained = await tryFault(scene, 4, 'relay upgraded', () => scene.set.first.upgrade())
+    assert.equal(lostOf(drained.outcomes), [])
+    assert.not.ok(drained.outcomes.some(({ isDirect }) => isDirect))
+    const frozen = await tryFault(scene, 5, 'one relay frozen', async (load) => {
+      scene.set.first.freeze()
+      await load.passes(100)
+      scene.set.first.thaw()
+    })
+    assert.equal(lostOf(frozen.outcomes), [])
+    assert.not.ok(frozen.outcomes.some(({ isDirect }) => isDirect))
+  })
+})
+
+test.run()
