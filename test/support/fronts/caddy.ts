@@ -80,12 +80,9 @@ export class CaddyFront {
     const recipe = fillIn('scripts/deploy/Caddyfile', [
       [
         /^\{$/m,
-        `{\n\tadmin unix/${name('admin.sock')}\n\tauto_https off\n\tdefault_bind 127.0.0.1\n\tstorage file_system ${folder}`,
+        `{\n\tadmin unix/${name('admin.sock')}\n\tauto_https disable_redirects\n\thttps_port ${port}\n\tdefault_bind 127.0.0.1\n\tstorage file_system ${folder}`,
       ],
-      [
-        /^llm\.example\.com \{$/m,
-        `https://${HOST}:${port} {\n\ttls ${name('front.pem')} ${name('front.key')}`,
-      ],
+      [/^llm\.example\.com \{$/m, `${HOST} {\n\ttls ${name('front.pem')} ${name('front.key')}`],
       ['127.0.0.1:4000', `127.0.0.1:${relayPorts[0]}`],
       ['127.0.0.1:4001', `127.0.0.1:${relayPorts[1]}`],
       ['/etc/caddy/thinwire-direct-keys', name('keys')],
