@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { selfSigned } from '../support/certificate.js'
 import { CADDY, CaddyFront, HIDES_CUTS } from '../support/fronts/caddy.js'
 import { Http2Client, requestByHttp1 } from '../support/fronts/front-client.js'
+import { echo, sendByUpgrade } from '../support/fronts/upgrade.js'
 import { clear, open, type Place } from '../support/thinwire.js'
 import { until } from '../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
@@ -16,6 +17,7 @@ withCaddy(
     const fields = Array.from({ length: 30 }, (_, i) => `x-long-${i}: ${'y'.repeat(2_000)}`)
     const relay = await ScriptedUpstream.start(async (asked) => {
       if (asked.target === '/readyz') return asked.write(whole('200 OK', 'ready'))
+      if (asked.target === '/echo') return echo(asked)
       if (asked.target === '/hang') return asked.hang()
       if (asked.target === '/broken') return asked.reset()
       if (asked.target === '/heads') return asked.write(whole('200 OK', '{"id":"heads"}', ...fields))
@@ -40,6 +42,7 @@ withCaddy(
       const heads = await requestByHttp1({ ...wanted, path: '/heads', id: 'heads' })
       assert.is(heads.ended, 'whole', heads.body)
       assert.is(heads.headers['x-long-29'], 'y'.repeat(2_000))
+      assert.is(await sendByUpgrade(caddy.target, '/echo'), 'ping')
       const arrived = relay.requests.find(({ target }) => target === '/heads')
       assert.is(arrived?.header('x-forwarded-for'), '127.0.0.1')
       assert.is(arrived?.header('forwarded'), undefined)

@@ -5,6 +5,7 @@ import { type FrontRequest, Http2Client, requestByHttp1 } from '../support/front
 import { HAPROXY, HaproxyFront, writeList } from '../support/fronts/haproxy.js'
 import { type HaproxyScene, haproxyChat, inHaproxyScene } from '../support/fronts/haproxy-scene.js'
 import { DIRECT_CREDENTIAL } from '../support/fronts/provider.js'
+import { echo, sendByUpgrade } from '../support/fronts/upgrade.js'
 import { clear, open, type Place } from '../support/thinwire.js'
 import { until } from '../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
@@ -165,6 +166,7 @@ withHaproxy(
     const fields = Array.from({ length: 30 }, (_, i) => `x-long-${i}: ${'y'.repeat(2_000)}`)
     const relay = await ScriptedUpstream.start(async (asked) => {
       if (asked.target === '/readyz') return asked.write(whole('200 OK', 'ready'))
+      if (asked.target === '/echo') return echo(asked)
       if (asked.target === '/hang') return asked.hang()
       if (asked.target === '/heads') return asked.write(whole('200 OK', '{"id":"heads"}', ...fields))
       await asked.write(head('200 OK', SSE, CHUNKED))
@@ -188,6 +190,7 @@ withHaproxy(
       const heads = await requestByHttp1({ ...wanted, path: '/heads', id: 'heads' })
       assert.is(heads.ended, 'whole')
       assert.is(heads.headers['x-long-29'], 'y'.repeat(2_000))
+      assert.is(await sendByUpgrade(haproxy.target, '/echo'), 'ping')
       const arrived = relay.requests.find(({ target }) => target === '/heads')
       assert.is(arrived?.header('x-forwarded-for'), '127.0.0.1')
       assert.is(arrived?.header('forwarded'), undefined)

@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import { soakCaddy } from '../support/fronts/caddy-soak.js'
+import { soakHaproxy } from '../support/fronts/haproxy-soak.js'
 import { soakNginx } from '../support/fronts/nginx-soak.js'
 import type { SoakJudge } from '../support/fronts/soak-judge.js'
 import type { SoakOptions } from '../support/fronts/soak-run.js'
@@ -11,6 +13,8 @@ const FRONTS: Readonly<
   Record<string, (options: Pick<SoakOptions, 'seconds' | 'seed' | 'say'>) => Promise<SoakJudge>>
 > = {
   nginx: soakNginx,
+  haproxy: soakHaproxy,
+  caddy: soakCaddy,
 }
 
 const { values } = parseArgs({

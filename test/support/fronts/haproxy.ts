@@ -60,6 +60,8 @@ export class HaproxyFront {
     writeFileSync(join(folder, 'provider-ca.pem'), options.providerCa)
     writeList(folder, keys)
     const recipe = fillIn('scripts/deploy/haproxy.cfg', [
+      // What needs root.
+      [/^ +(user|group|chroot) .*\n/gm, ''],
       ['/etc/haproxy/thinwire', folder],
       ['bind :443', `bind 127.0.0.1:${port}`],
       ['127.0.0.1:4000', `127.0.0.1:${relayPorts[0]}`],

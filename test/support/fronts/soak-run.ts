@@ -10,6 +10,10 @@ export interface SoakFront {
   readonly target: { readonly port: number; readonly host: string; readonly ca: string }
   /** Whether it has HTTP/2. Default: yes. */
   readonly http2?: boolean
+  /** Whether it ends the requests of a relay that it finds frozen. Default: no. */
+  readonly endsFrozen?: boolean
+  /** Whether it ends an answer that was cut as if it were whole. Default: no. */
+  readonly hidesCuts?: boolean
   reload(): void
   /** Writes the direct list again, with so many keys besides the one of the load. */
   rewriteList(others: number): void
@@ -45,7 +49,10 @@ export async function soak(options: SoakOptions): Promise<SoakJudge> {
     pauseMs: 150,
     cuts: 0.03,
     patienceMs: 45_000,
-    onOutcome: (outcome, wasCut) => judge.judge(outcome, wasCut),
+    onOutcome: (outcome, wasCut) => {
+      const isHidden = front.hidesCuts === true && outcome.ended === 'false-whole'
+      judge.judge(isHidden ? { ...outcome, ended: 'cut' } : outcome, wasCut)
+    },
   })
   const end = performance.now() + seconds * 1_000
   let nextWord = performance.now() + 60_000
@@ -54,6 +61,7 @@ export async function soak(options: SoakOptions): Promise<SoakJudge> {
     set,
     judge,
     upTo: (ms) => wait(random() * ms),
+    whileFrozen: (fault) => (front.endsFrozen === true ? judge.duringKill(fault) : fault()),
     relay: pick(set, random),
   }
   try {
@@ -81,6 +89,8 @@ interface FaultContext {
   readonly judge: SoakJudge
   /** Waits for a random time. */
   readonly upTo: (ms: number) => Promise<void>
+  /** Runs a fault in which a relay is frozen: the front may end what that relay had open. */
+  readonly whileFrozen: (fault: () => Promise<void>) => Promise<void>
   /** The relay that it is about. */
   readonly relay: SetRelay
 }
@@ -109,26 +119,32 @@ const FAULTS: ReadonlyArray<readonly [string, (context: FaultContext) => Promise
   ],
   [
     'freezes',
-    async ({ relay, upTo }) => {
-      relay.freeze()
-      await upTo(5_000)
-      relay.thaw()
+    async ({ relay, upTo, whileFrozen }) => {
+      await whileFrozen(async () => {
+        relay.freeze()
+        await upTo(5_000)
+        relay.thaw()
+      })
     },
   ],
   [
     'freezes of both',
-    async ({ set, upTo }) => {
-      for (const relay of set.relays) relay.freeze()
-      await upTo(4_000)
-      for (const relay of set.relays) relay.thaw()
+    async ({ set, upTo, whileFrozen }) => {
+      await whileFrozen(async () => {
+        for (const relay of set.relays) relay.freeze()
+        await upTo(4_000)
+        for (const relay of set.relays) relay.thaw()
+      })
     },
   ],
   [
     'kills of a frozen one',
-    async ({ relay, judge, upTo }) => {
-      relay.freeze()
-      await upTo(2_000)
-      await judge.duringKill(() => relay.kill())
+    async ({ relay, judge, upTo, whileFrozen }) => {
+      await whileFrozen(async () => {
+        relay.freeze()
+        await upTo(2_000)
+        await judge.duringKill(() => relay.kill())
+      })
       await relay.start()
     },
   ],
