@@ -1,10 +1,12 @@
 import { connect } from 'node:tls'
-import type { Received } from '../upstream.js'
+import { head, type Received } from '../upstream.js'
 
 /** Switches protocols, and sends back what comes. */
 export async function echo(asked: Received): Promise<void> {
   asked.socket.on('data', (piece) => asked.socket.write(piece))
-  await asked.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n')
+  // The answer to the key below (RFC 6455, 1.3), which HAProxy checks.
+  const accept = 'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo='
+  await asked.write(head('101 Switching Protocols', 'connection: upgrade', 'upgrade: websocket', accept))
   await asked.hang()
 }
 
@@ -26,6 +28,7 @@ export function sendByUpgrade(
       socket.destroy()
       resolve(got.slice(got.indexOf('\r\n\r\n') + 4))
     })
+    socket.setTimeout(5_000, () => socket.destroy())
     socket.on('error', reject)
     socket.on('close', () => reject(new Error(`closed after ${got}`)))
   })
