@@ -6,6 +6,7 @@ import { RelaySet } from './relay-set.js'
 
 /** Two relays behind Caddy, and one provider that both ways lead to. */
 export interface CaddyScene {
+  readonly place: Place
   readonly provider: FrontProvider
   readonly set: RelaySet
   readonly caddy: CaddyFront
@@ -13,6 +14,8 @@ export interface CaddyScene {
 }
 
 export interface CaddySceneOptions {
+  /** Further settings of the relays. */
+  readonly settings?: Readonly<Record<string, unknown>>
   /** Whether the relays are started. Default: yes. */
   readonly relays?: boolean
   /** The direct list. Default: the key of the set alone. */
@@ -27,13 +30,13 @@ export async function inCaddyScene(
   options: CaddySceneOptions,
   run: (scene: CaddyScene) => Promise<void>,
 ): Promise<void> {
-  const { relays = true, list = (set) => [set.key] } = options
+  const { settings = {}, relays = true, list = (set) => [set.key] } = options
   const place = {} as Place
   open(place)
   const provider = await FrontProvider.start(options.providerHost, options.keepsArrivals)
   let caddy: CaddyFront | null = null
   try {
-    const set = await RelaySet.prepare(place, { providerUrl: provider.url })
+    const set = await RelaySet.prepare(place, { providerUrl: provider.url, settings })
     if (relays) await set.startAll()
     const given = {
       folder: place.folder,
@@ -42,7 +45,7 @@ export async function inCaddyScene(
       providerCa: provider.certificate.cert,
     }
     caddy = await CaddyFront.start(given, list(set))
-    await run({ provider, set, caddy, key: set.key })
+    await run({ place, provider, set, caddy, key: set.key })
   } finally {
     await caddy?.front.kill()
     await clear(place)

@@ -49,16 +49,20 @@ export class CaddyFront {
 
   /** Reads the files again, as systemd does it. Resolves when the new config applies. */
   async reload(): Promise<void> {
-    const { folder } = this
-    const args = ['reload', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile']
-    const child = spawn(CADDY as string, [
-      ...args,
-      '--force',
-      '--address',
-      `unix/${join(folder, 'admin.sock')}`,
-    ])
+    const child = spawn(CADDY as string, this.reloadArgs)
     const code = await new Promise((resolve) => child.on('close', resolve))
     if (code !== 0) throw new Error('caddy did not take its config again')
+  }
+
+  /** The command for a reload, as `--then` of `thinwire keys export` takes it. */
+  get reloadCommand(): string {
+    return [CADDY, ...this.reloadArgs].join(' ')
+  }
+
+  private get reloadArgs(): string[] {
+    const { folder } = this
+    const args = ['reload', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile', '--force']
+    return [...args, '--address', `unix/${join(folder, 'admin.sock')}`]
   }
 
   get log(): Array<Record<string, unknown>> {

@@ -7,6 +7,7 @@ import { RelaySet } from './relay-set.js'
 
 /** Two relays behind HAProxy, and one provider that both ways lead to. */
 export interface HaproxyScene {
+  readonly place: Place
   readonly provider: FrontProvider
   readonly set: RelaySet
   readonly haproxy: HaproxyFront
@@ -14,6 +15,8 @@ export interface HaproxyScene {
 }
 
 export type HaproxySceneOptions = Partial<HaproxyOptions> & {
+  /** Further settings of the relays. */
+  readonly settings?: Readonly<Record<string, unknown>>
   /** Whether the relays are started. Default: yes. */
   readonly relays?: boolean
   /** The direct list. Default: the key of the set alone. */
@@ -28,13 +31,13 @@ export async function inHaproxyScene(
   options: HaproxySceneOptions,
   run: (scene: HaproxyScene) => Promise<void>,
 ): Promise<void> {
-  const { relays = true, list = (set) => [{ key: set.key }] } = options
+  const { settings = {}, relays = true, list = (set) => [{ key: set.key }] } = options
   const place = {} as Place
   open(place)
   const provider = await FrontProvider.start(options.providerHost, options.keepsArrivals)
   let haproxy: HaproxyFront | null = null
   try {
-    const set = await RelaySet.prepare(place, { providerUrl: provider.url })
+    const set = await RelaySet.prepare(place, { providerUrl: provider.url, settings })
     if (relays) await set.startAll()
     const given = {
       folder: place.folder,
@@ -43,7 +46,7 @@ export async function inHaproxyScene(
       providerCa: provider.certificate.cert,
     }
     haproxy = await HaproxyFront.start({ ...given, ...options }, list(set))
-    await run({ provider, set, haproxy, key: set.key })
+    await run({ place, provider, set, haproxy, key: set.key })
   } finally {
     await haproxy?.front.kill()
     await clear(place)
