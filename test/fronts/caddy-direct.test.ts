@@ -26,6 +26,8 @@ withCaddy(
       const lower = { authorization: `bearer ${key}`, ...json }
       assert.equal(await ask('any case', { headers: lower }), [200, ''])
       assert.equal(await ask('h2', {}), [200, ''])
+      assert.equal(await ask('cursor', { path: '/cursor/v1/chat/completions' }), [200, ''])
+      assert.is(provider.arrivals.at(-1)?.path, '/v1/chat/completions')
       const refused = [
         {},
         { authorization: `Bearer ${key}x` },
@@ -43,6 +45,9 @@ withCaddy(
         '/v1/chat/completions/../../files',
         '/v1/chat/completions%2f..%2f..%2ffiles',
         '//v1/files',
+        '/cursor/v1/files',
+        '/cursor/v1/responses',
+        '/cursor/cursor/v1/chat/completions',
       ]
       for (const path of paths) assert.equal(await ask('path', { path }), [503, 'direct_not_possible'], path)
       assert.equal(await ask('get', { method: 'GET', path: '/v1/files' }), [503, 'direct_not_possible'])

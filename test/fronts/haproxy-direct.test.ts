@@ -39,6 +39,9 @@ withHaproxy(
       ]
       for (const [id, headers] of allowed)
         assert.equal(await ask(id, { headers: { ...headers, ...json } }), [200, ''])
+      const cursor = '/cursor/v1/chat/completions'
+      assert.equal(await ask('cursor', { path: cursor }), [200, ''])
+      assert.is(provider.arrivals.at(-1)?.path, '/v1/chat/completions')
       const refused: Array<[string, Record<string, string>]> = [
         ['no key', {}],
         ['wrong', { authorization: `Bearer ${key}x` }],
@@ -58,6 +61,9 @@ withHaproxy(
         '//v1/chat/completions',
         '/v1/chat/completions/../../files',
         '/v1/chat/completions;x',
+        '/cursor/v1/models',
+        '/cursor/v1/responses',
+        '/cursor/cursor/v1/chat/completions',
       ]
       for (const path of paths) assert.equal(await ask(path, { path }), [503, 'direct_not_possible'], path)
       assert.equal(await ask('get', { method: 'GET', path: '/v1/files' }), [503, 'direct_not_possible'])
@@ -71,7 +77,7 @@ withHaproxy(
         assert.equal(await ask('body', {}, body), [503, 'direct_not_possible'], JSON.stringify(body))
       assert.equal(
         provider.arrivals.map(({ id }) => id),
-        allowed.map(([id]) => id),
+        [...allowed.map(([id]) => id), 'cursor'],
       )
 
       const smuggled = {
@@ -105,7 +111,8 @@ withHaproxy(
         Buffer.byteLength(haproxyChat(scene, 'long', long).body ?? ''),
       )
 
-      const count = allowed.length + refused.length + paths.length + bodies.length + 3
+      // Also one each for: cursor, get, headers, long.
+      const count = allowed.length + refused.length + paths.length + bodies.length + 4
       await until(() => haproxy.directLog.length === count, `${count} lines of the access log`)
       const line = haproxy.directLog[0] ?? {}
       assert.is(line.status, '200')
