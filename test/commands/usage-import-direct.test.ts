@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -127,11 +127,15 @@ test('lines that cannot be read are counted and named, and the others are import
 
 test('what is at fault is said, with an exit code as the other commands have it', async (place) => {
   const log = write(place, 'direct.log', lineOf())
+  const pipe = join(place.folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
     [[], 2, /import-direct needs the access log of a front/],
     [['-', '-'], 2, /standard input \(-\) can be read once/],
     [[join(place.folder, 'missing.log'), log], 2, /missing\.log cannot be read \(ENOENT\)/],
     [[place.folder], 2, /is a folder; name the files in it/],
+    [[pipe], 2, /pipe is no file; name a log, or - to read standard input/],
+    [['/dev/zero'], 2, /zero is no file/],
     [['--nonsense', log], 2, /nonsense/],
     [[write(place, 'junk', 'junk\njunk\n')], 1, /2\s+lines\s+cannot\s+be\s+read/],
     [

@@ -193,6 +193,16 @@ test('a value that is not known is null, however a front writes that', () => {
   }
 })
 
+test('a record is short, however long the texts of a line are', () => {
+  const texts = ['x', '\u0000', '\u001b[2J', '"', '\u2028', '%'].map((text) => text.repeat(20_000))
+  for (const text of [...texts, `fe80::1%${'a'.repeat(100_000)}`])
+    for (const name of Object.keys(NGINX).filter((name) => !['thinwire', 'v', 'time'].includes(name))) {
+      const record = formatDirectRecord(read({ ...NGINX, [name]: text }), '0'.repeat(32), 'direct-1', 1)
+      assert.ok(record.length < 4_000, name)
+    }
+  assert.is(read({ ...NGINX, client: 'FE80::1%eth0' }).clientAddress, 'fe80::1')
+})
+
 test('numbers may be texts or numbers, and time spans may have a unit', () => {
   const spans: readonly (readonly [unknown, number | null])[] = [
     ['1.5', 1_500],

@@ -235,7 +235,9 @@ test('a rollup is used while the files of its day stay the same, and made again 
   }
 })
 
-test('a rollup of version 2 is used, but for a day with a torn line or direct traffic', async ({ folder }) => {
+test('a rollup of version 2 is used, but for a day with a torn line or direct traffic', async ({
+  folder,
+}) => {
   const path = join(folder, formatRollupName('2026-01-01'))
   const read = (): string => readFileSync(path, 'utf8')
   append(folder, DAY, recordOf({ seq: 1, team: 'a' }))
@@ -244,7 +246,10 @@ test('a rollup of version 2 is used, but for a day with a torn line or direct tr
   assert.equal(await verifyRollups(folder, listLedgerNames([DAY])), [{ day: '2026-01-01', state: 'same' }])
 
   const direct = { writer: 'direct-0123456789ab', import_id: '0'.repeat(32), usage_source: 'none' } as const
-  for (const line of [recordOf({ ...direct, seq: 1, team: 'a' }), `{"v":1,"id":"torn${recordOf({ seq: 2 })}`]) {
+  for (const line of [
+    recordOf({ ...direct, seq: 1, team: 'a' }),
+    `{"v":1,"id":"torn${recordOf({ seq: 2 })}`,
+  ]) {
     writeFileSync(join(folder, DAY), recordOf({ seq: 1, team: 'a' }) + line)
     const answer = await ask(folder, BY_TEAM, false)
     assert.equal(await ask(folder, BY_TEAM, true), answer)
