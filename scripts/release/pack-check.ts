@@ -1,5 +1,5 @@
 /** What has to be in the package of npm. */
-const NEEDED = [
+export const NEEDED: readonly string[] = [
   'package.json',
   'README.md',
   'LICENSE',

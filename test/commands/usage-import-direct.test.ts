@@ -282,6 +282,7 @@ test('budgets count nothing of direct traffic, and their check says how much tha
   const now = Math.floor(Date.now() / 1_000)
   const log = write(place, 'direct.log', uniqueLine(1, { time: now }) + uniqueLine(2, { time: now }))
   const first = await started(place)
+  await first.logs('what was used of the budgets was read from the ledger')
   const ask = async (url: string): Promise<void> => {
     const answer = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
