@@ -22,6 +22,9 @@ const DROPPED: ReadonlySet<string> = new Set([
   'access-control-allow-origin',
   'access-control-allow-credentials',
   EXPOSE,
+  // A front says by these that the response came past the relay, and its log with them becomes usage records.
+  'x-thinwire-direct',
+  'x-thinwire-direct-key',
 ])
 
 /** Properties of a response that later steps need, read in the same walk that filters its headers. */

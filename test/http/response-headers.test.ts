@@ -38,6 +38,8 @@ const DROPPED_FROM_RESPONSES = [
   'Proxy-Authenticate: Basic',
   'Alt-Svc: h3=":443"',
   'Access-Control-Allow-Origin: https://platform.example.com',
+  'X-Thinwire-Direct: 1',
+  'x-thinwire-direct-key: k_other:prod:other:other',
   'Access-Control-Allow-Credentials: true',
 ]
 
