@@ -125,6 +125,24 @@ test('lines that cannot be read are counted and named, and the others are import
     assert.ok(line.length <= 80 || line.includes(place.folder), line)
 })
 
+test('no long text of a client hides its request', async (place) => {
+  // Caddy takes a query of 1 MiB, and writes each byte that is no UTF-8 in six.
+  const query = '\\ufffd'.repeat(1_048_576)
+  const caddy = JSON.stringify({
+    ...{ ts: DAY_1, status: 200, size: 5, request: { method: 'POST', uri: '/v1/chat/completions?QUERY' } },
+    resp_headers: { Date: ['x'], 'X-Thinwire-Direct': ['1'], 'X-Thinwire-Direct-Key': ['k_1:e:t:u'] },
+  })
+  const log = `${lineOf({ model: 'm'.repeat(2_000_000) })}${caddy.replace('QUERY', query)}\n${uniqueLine(1)}`
+  const { code, out, err } = await runUsage(place, ['import-direct', write(place, 'direct.log', log)])
+  assert.is(code, 0)
+  assert.is(err, '')
+  assert.match(out, /\ntotal +3 +0 +0\n/)
+  assert.equal(
+    records(place).map(({ route }) => route),
+    Array(3).fill('/v1/chat/completions'),
+  )
+})
+
 test('what is at fault is said, with an exit code as the other commands have it', async (place) => {
   const log = write(place, 'direct.log', lineOf())
   const pipe = join(place.folder, 'pipe')

@@ -249,7 +249,7 @@ test('a line that gives no record says why', () => {
     ['127.0.0.1 - - [29/Nov/2026:16:38:13 +0000] "GET / HTTP/1.1" 200 5', /no JSON object/],
     ['{"thinwire":"direct"', /JSON cannot be read/],
     [JSON.stringify(NGINX).replace('gpt-5-mini', 'a"b'), /JSON cannot be read/],
-    [`{"${'x'.repeat(300_000)}`, /longer than 256 KiB/],
+    [`{"${'x'.repeat(9_000_000)}`, /longer than 8 MiB/],
     [{ ...NGINX, v: 2 }, /"v" is not 1/],
     [{ ...NGINX, time: 'soon' }, /time cannot be read/],
     [{ ...NGINX, time: undefined }, /time cannot be read/],
