@@ -3,8 +3,8 @@ import { readFrontLine } from './front-line.js'
 import { badLine, type FrontRequest, otherLine, type SkippedLine } from './front-request.js'
 
 /**
- * A longer line is no line of an access log; characters. Clients must not be able to write a longer one, as it would hide
- * a request: Caddy takes a query of 1 MiB, and writes a byte that is no UTF-8 in six.
+ * A longer line is no line of an access log; characters. Clients must not be able to write a longer one, as it would
+ * hide a request: Caddy takes a query of 1 MiB, and writes a byte that is no UTF-8 in six.
  */
 export const MAX_LINE = 8 * 1024 * 1024
 
