@@ -1,5 +1,5 @@
 /** What has to be in the package of npm. */
-export const NEEDED: readonly string[] = [
+const NEEDED = [
   'package.json',
   'README.md',
   'LICENSE',

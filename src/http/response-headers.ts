@@ -22,7 +22,7 @@ const DROPPED: ReadonlySet<string> = new Set([
   'access-control-allow-origin',
   'access-control-allow-credentials',
   EXPOSE,
-  // A front says by these that the response came past the relay, and its log with them becomes usage records.
+  // A front sets them on what did not pass the relay: its log is read by them, and so is what a client sees.
   'x-thinwire-direct',
   'x-thinwire-direct-key',
 ])
