@@ -14,6 +14,7 @@ import {
 import { dirname } from 'node:path'
 import { LF } from '../lib/bytes.js'
 import { readErrorCode } from '../lib/error-code.js'
+import { syncFolder } from '../lib/sync-folder.js'
 
 /** A file's text, and the fingerprint of the file just before it was read. */
 export interface KeyFileText {
@@ -103,21 +104,6 @@ function lacksLineEnd(fd: number): boolean {
   const { size } = fstatSync(fd)
   const last = Buffer.alloc(1)
   return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== LF
-}
-
-/**
- * A new file is on disk only when its folder is: without this a power failure may take the file and its synced bytes.
- */
-function syncFolder(folder: string): void {
-  let fd: number | null = null
-  try {
-    fd = openSync(folder, 'r')
-    fsyncSync(fd)
-  } catch {
-    // Windows cannot do this, and some file systems refuse it. The line is written: an error here would lose its key.
-  } finally {
-    if (fd !== null) closeSync(fd)
-  }
 }
 
 /**

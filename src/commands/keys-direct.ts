@@ -7,7 +7,7 @@ import { describeFault } from './keys-export-text.js'
 /**
  * Says whether a front may take a key while no relay runs, and why not.
  * @param id of the key
- * @returns null if the config does not tell
+ * @returns null if the config does not say it
  * @throws KeyringError
  */
 export function describeDirect(source: ConfigSource, id: string): string | null {

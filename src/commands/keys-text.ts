@@ -11,7 +11,7 @@ const STATUS_COLUMNS = 7
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** A key that expires within this time is told of ahead. */
+/** A key that expires within this time is named beforehand. */
 export const SOON_MS = 7 * DAY_MS
 
 /** One JSON object a line, with everything that is known of each key. */

@@ -17,6 +17,9 @@ const FAILED = 1
 /** How long another import is waited for, in milliseconds. */
 const LOCK_WAIT_MS = 10_000
 
+/** How a shell names a pipe: `<(zcat access.log.*.gz)`. */
+const SHELL_PIPE = /^\/(?:dev\/(?:fd\/|stdin$)|proc\/)/
+
 /** `thinwire usage import-direct`: records what went past the relay, from the access log of a front. */
 export const IMPORT_DIRECT: Command = {
   help: `thinwire usage import-direct FILE... [--config FILE] [--folder DIR] [--dry-run]
@@ -84,7 +87,11 @@ function checkLog(name: string): void {
   if (name === '-') return
   try {
     accessSync(name, constants.R_OK)
-    if (statSync(name).isDirectory()) throw new UsageProblem(`${name} is a folder; name the files in it`)
+    const found = statSync(name)
+    if (found.isDirectory()) throw new UsageProblem(`${name} is a folder; name the files in it`)
+    // A pipe of the shell ends with its writer. A pipe with a name may have none: to open it would wait without an end.
+    if (!found.isFile() && !(found.isFIFO() && SHELL_PIPE.test(name)))
+      throw new UsageProblem(`${name} is no file; name a log, or - to read standard input`)
   } catch (error) {
     if (error instanceof UsageProblem) throw error
     throw new UsageProblem(`${name} cannot be read (${readErrorCode(error)})`)

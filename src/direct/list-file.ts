@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { readErrorCode } from '../lib/error-code.js'
+import { syncFolder } from '../lib/sync-folder.js'
 
 /** A list cannot be written. The message is one line and says what to do. */
 export class ListFileError extends Error {
@@ -119,18 +120,5 @@ function removeIfExists(file: string): void {
     unlinkSync(file)
   } catch {
     // The file is not there, or the next step says why it cannot be used.
-  }
-}
-
-/** The new name is on the disk only when its folder is. */
-function syncFolder(folder: string): void {
-  let fd: number | null = null
-  try {
-    fd = openSync(folder, 'r')
-    fsyncSync(fd)
-  } catch {
-    // Some systems cannot do this. The file is whole in any case.
-  } finally {
-    if (fd !== null) closeSync(fd)
   }
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -125,13 +125,35 @@ test('lines that cannot be read are counted and named, and the others are import
     assert.ok(line.length <= 80 || line.includes(place.folder), line)
 })
 
+test('no long text of a client hides its request', async (place) => {
+  // Caddy takes a query of 1 MiB, and writes each byte that is no UTF-8 in six.
+  const query = '\\ufffd'.repeat(1_048_576)
+  const caddy = JSON.stringify({
+    ...{ ts: DAY_1, status: 200, size: 5, request: { method: 'POST', uri: '/v1/chat/completions?QUERY' } },
+    resp_headers: { Date: ['x'], 'X-Thinwire-Direct': ['1'], 'X-Thinwire-Direct-Key': ['k_1:e:t:u'] },
+  })
+  const log = `${lineOf({ model: 'm'.repeat(2_000_000) })}${caddy.replace('QUERY', query)}\n${uniqueLine(1)}`
+  const { code, out, err } = await runUsage(place, ['import-direct', write(place, 'direct.log', log)])
+  assert.is(code, 0)
+  assert.is(err, '')
+  assert.match(out, /\ntotal +3 +0 +0\n/)
+  assert.equal(
+    records(place).map(({ route }) => route),
+    Array(3).fill('/v1/chat/completions'),
+  )
+})
+
 test('what is at fault is said, with an exit code as the other commands have it', async (place) => {
   const log = write(place, 'direct.log', lineOf())
+  const pipe = join(place.folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
     [[], 2, /import-direct needs the access log of a front/],
     [['-', '-'], 2, /standard input \(-\) can be read once/],
     [[join(place.folder, 'missing.log'), log], 2, /missing\.log cannot be read \(ENOENT\)/],
     [[place.folder], 2, /is a folder; name the files in it/],
+    [[pipe], 2, /pipe is no file; name a log, or - to read standard input/],
+    [['/dev/zero'], 2, /zero is no file/],
     [['--nonsense', log], 2, /nonsense/],
     [[write(place, 'junk', 'junk\njunk\n')], 1, /2\s+lines\s+cannot\s+be\s+read/],
     [
@@ -278,6 +300,7 @@ test('budgets count nothing of direct traffic, and their check says how much tha
   const now = Math.floor(Date.now() / 1_000)
   const log = write(place, 'direct.log', uniqueLine(1, { time: now }) + uniqueLine(2, { time: now }))
   const first = await started(place)
+  await first.logs('what was used of the budgets was read from the ledger')
   const ask = async (url: string): Promise<void> => {
     const answer = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',

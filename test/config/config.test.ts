@@ -103,6 +103,11 @@ const WRONG: Array<[string, unknown, RegExp]> = [
     /^upstreams\["My API"\]: is not a name for an upstream/,
   ],
   [
+    'an upstream with the name of direct traffic',
+    { upstreams: { direct: up } },
+    /^upstreams\.direct: needs another name: in usage records, it stands for requests that a front/,
+  ],
+  [
     'a base URL without a scheme',
     { upstreams: { up: { baseUrl: 'api.example.com' } } },
     /^upstreams\.up\.baseUrl: must be a URL with http/,

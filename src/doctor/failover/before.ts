@@ -63,7 +63,7 @@ function negotiate({ base }: Visit): Promise<string | null> {
 /** An address for documentation (RFC 5737), which no client has. */
 const FORGED_ADDRESS = '203.0.113.77'
 
-/** Another address of this machine: with it a client on loopback can be told from a front on loopback. */
+/** Another address of this machine: it tells a client on loopback from a front on loopback. */
 const OTHER_LOOPBACK = '127.0.0.2'
 
 /** Whether the relay sees the address of the client, which the client cannot choose. */
@@ -88,7 +88,7 @@ export const ADDRESS: Check = {
     }
     const seen = readField(parseBody(response), 'client_address')
     if (response.status !== 200 || typeof seen !== 'string') {
-      return skip(`the relay does not tell it (${response.status})`)
+      return skip(`the relay does not say it (${response.status})`)
     }
     return judgeAddress(cleanText(seen, visit.key).slice(0, 60), visit)
   },

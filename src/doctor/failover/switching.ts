@@ -62,7 +62,7 @@ export function judgeDirectWay({ probes, commandFault }: Switching, isAsked: boo
   if (list.by === 'unmarked') {
     return warn(
       `${seen}, without x-thinwire-direct`,
-      'let the front set x-thinwire-direct: 1 on each direct response: else nobody can tell which way it came',
+      'let the front set x-thinwire-direct: 1 on each direct response: without it nobody can see which way it came',
     )
   }
   return pass(`${seen}, with x-thinwire-direct`)

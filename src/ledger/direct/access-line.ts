@@ -2,8 +2,11 @@ import { readCaddyLine } from './caddy-line.js'
 import { readFrontLine } from './front-line.js'
 import { badLine, type FrontRequest, otherLine, type SkippedLine } from './front-request.js'
 
-/** A longer line is no line of an access log; characters. */
-const MAX_LINE = 256 * 1024
+/**
+ * A longer line is no line of an access log; characters. Clients must not be able to write a longer one, as it would
+ * hide a request: Caddy takes a query of 1 MiB, and writes a byte that is no UTF-8 in six.
+ */
+export const MAX_LINE = 8 * 1024 * 1024
 
 /**
  * Reads a line of a front's access log: the JSON that the recipes for nginx and HAProxy write, also behind the prefix
@@ -12,7 +15,7 @@ const MAX_LINE = 256 * 1024
  * @param now epoch milliseconds
  */
 export function readAccessLine(line: string, now: number): FrontRequest | SkippedLine {
-  if (line.length > MAX_LINE) return badLine('it is longer than 256 KiB')
+  if (line.length > MAX_LINE) return badLine('it is longer than 8 MiB')
   const start = line.indexOf('{"')
   if (start === -1) return badLine('it has no JSON object')
   const fields = parseFields(line.slice(start).trimEnd())

@@ -10,7 +10,7 @@ import { LineSplitter } from '../read/lines.js'
 import { STARTS_FILE } from '../starts.js'
 import { DayFiles } from '../write/day-files.js'
 import { DiskWatch } from '../write/disk-watch.js'
-import { readAccessLine } from './access-line.js'
+import { MAX_LINE, readAccessLine } from './access-line.js'
 import type { FrontRequest } from './front-request.js'
 import { type DayCounts, ImportDay } from './import-day.js'
 
@@ -99,7 +99,7 @@ export class DirectImport {
     const splitter = new LineSplitter((line) => {
       const request = readLine(line, counts, now)
       if (request !== null) requests.push(request)
-    })
+    }, MAX_LINE)
     const chunks = log[Symbol.asyncIterator]()
     for (;;) {
       const chunk = await chunks.next().catch((error: NodeJS.ErrnoException) => {

@@ -1,11 +1,9 @@
 import { errorFormatOf } from '../../api/error-format.js'
 import { classifyRequest } from '../../api/request-class.js'
+import { DIRECT_UPSTREAM } from '../../config/direct.js'
 import { quoteName, redactText } from '../../exchange/log-text.js'
 import { formatMs, formatTime, quoteJson } from '../../lib/text.js'
 import type { FrontRequest } from './front-request.js'
-
-/** The name that stands as the upstream of direct traffic. */
-export const DIRECT_UPSTREAM = 'direct'
 
 /** Ids that are shown. */
 const PLAIN_ID = /^[!#-[\]-~]{1,128}$/

@@ -16,7 +16,7 @@ export interface EndSigns {
   readonly hasHead: boolean | null
   /** As the front writes it; null if it writes nothing. */
   readonly ended: string | null
-  /** nginx took the response for a whole one (`$request_completion`), where `ended` is told by other means. */
+  /** nginx took the response for a whole one (`$request_completion`), where `ended` comes from elsewhere. */
   readonly isCompleted: boolean
 }
 

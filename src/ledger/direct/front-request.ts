@@ -140,8 +140,15 @@ export function readPath(target: string): string {
   return path === '' ? '/' : path
 }
 
-/** Reads the address of a client. An IPv4 address within an IPv6 one is shown as it is. @returns null if it is none */
+/**
+ * Reads the address of a client, without its zone (`fe80::1%eth0`), which may be a text of any length. An IPv4 address
+ * within an IPv6 one is shown as it is.
+ * @returns null if it is none
+ */
 export function readAddress(text: string): string | null {
-  const address = text.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:(?=\d+\.)/i, '')
+  const address = text
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/%.*$/, '')
+    .replace(/^::ffff:(?=\d+\.)/i, '')
   return isIP(address) === 0 ? null : address.toLowerCase()
 }

@@ -14,13 +14,18 @@ const CHUNK_BYTES = 256 * 1024
  */
 export class LineSplitter {
   private readonly onLine: (line: string) => void
+  private readonly maxBytes: number
   /** Bytes after the last line end. */
   private rest: Buffer[]
   private restBytes: number
 
-  /** @param onLine gets each line without its end */
-  constructor(onLine: (line: string) => void) {
+  /**
+   * @param onLine gets each line without its end
+   * @param maxBytes of a line: of a longer one, only the beginning is kept, and the chunk with its end
+   */
+  constructor(onLine: (line: string) => void, maxBytes = MAX_LINE) {
     this.onLine = onLine
+    this.maxBytes = maxBytes
     this.rest = []
     this.restBytes = 0
   }
@@ -53,7 +58,7 @@ export class LineSplitter {
 
   private keep(bytes: Buffer): void {
     // The first part is enough to report a line that is not a record.
-    if (this.restBytes > MAX_LINE) return
+    if (this.restBytes > this.maxBytes) return
     this.rest.push(bytes)
     this.restBytes += bytes.length
   }

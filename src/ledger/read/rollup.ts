@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isImport } from '../starts.js'
 import type { Dimensions, Entry } from './entry.js'
 import { SequenceCheck } from './sequence-check.js'
 import { Sum, type SumRow } from './sum.js'
@@ -6,6 +7,12 @@ import { QUARTER_MS } from './zone.js'
 
 /** Version of the format, and of what is summed up. Rollups of another one are made again. */
 const VERSION = 3
+
+/**
+ * Version of a day that has neither direct traffic nor a torn line, of which the version before says the same. So the
+ * rollups of an older Thinwire stay: to make those of a month again takes minutes, for which budgets would wait.
+ */
+const PLAIN_VERSION = 2
 
 /** Most sums of a day. Beyond it, a rollup saves too little time. */
 export const MAX_ROWS = 100_000
@@ -134,13 +141,15 @@ export class RollupBuilder {
       .map(({ indexes, sum }) => `[${indexes.map(String).join(',')},${sum.format()}]\n`)
       .join('')
     const isEmpty = this.isFull
+    const torn = isEmpty ? 0 : this.torn
+    const writers = isEmpty ? [] : this.seen.ranges
     const head: RollupHead = {
-      v: VERSION,
+      v: versionOf({ torn, writers }),
       day,
       files,
-      torn: isEmpty ? 0 : this.torn,
+      torn,
       duplicates: isEmpty ? 0 : this.duplicates,
-      writers: isEmpty ? [] : this.seen.ranges,
+      writers,
       quarters: isEmpty ? [] : [...this.quarters],
       names: isEmpty ? [] : [...this.names.keys()],
       rows: isEmpty ? null : this.rows.length,
@@ -216,10 +225,14 @@ export class Rollup {
 export function parseHead(line: string): RollupHead | null {
   try {
     const head = JSON.parse(line) as RollupHead | null
-    return head?.v === VERSION ? head : null
+    return head !== null && head.v === versionOf(head) ? head : null
   } catch {
     return null
   }
+}
+
+function versionOf({ torn, writers }: Pick<RollupHead, 'torn' | 'writers'>): number {
+  return torn === 0 && !writers.some(([writer]) => isImport(writer)) ? PLAIN_VERSION : VERSION
 }
 
 function hashText(text: string): string {

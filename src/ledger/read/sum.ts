@@ -102,7 +102,7 @@ export class Sum {
     this.estimated += count(10)
     this.ttftMs.merge(row[from + 11] as Packed)
     this.overheadUs.merge(row[from + 12] as Packed)
-    this.direct += count(13)
+    this.direct += row.length > from + 13 ? count(13) : 0
   }
 
   /** Formats the elements of a JSON array, without its brackets. */
@@ -116,7 +116,8 @@ export class Sum {
       ...wholes.map(formatWhole),
       ...[this.unpriced, this.estimated],
       ...[this.ttftMs, this.overheadUs].map((histogram) => JSON.stringify(histogram.pack())),
-      this.direct,
+      // Last, and left out where there are none: so the rows of a day without are as they were in version 2.
+      ...(this.direct > 0 ? [this.direct] : []),
     ].join(',')
   }
 

@@ -193,6 +193,16 @@ test('a value that is not known is null, however a front writes that', () => {
   }
 })
 
+test('a record is short, however long the texts of a line are', () => {
+  const texts = ['x', '\u0000', '\u001b[2J', '"', '\u2028', '%'].map((text) => text.repeat(20_000))
+  for (const text of [...texts, `fe80::1%${'a'.repeat(100_000)}`])
+    for (const name of Object.keys(NGINX).filter((name) => !['thinwire', 'v', 'time'].includes(name))) {
+      const record = formatDirectRecord(read({ ...NGINX, [name]: text }), '0'.repeat(32), 'direct-1', 1)
+      assert.ok(record.length < 4_000, name)
+    }
+  assert.is(read({ ...NGINX, client: 'FE80::1%eth0' }).clientAddress, 'fe80::1')
+})
+
 test('numbers may be texts or numbers, and time spans may have a unit', () => {
   const spans: readonly (readonly [unknown, number | null])[] = [
     ['1.5', 1_500],
@@ -239,7 +249,7 @@ test('a line that gives no record says why', () => {
     ['127.0.0.1 - - [29/Nov/2026:16:38:13 +0000] "GET / HTTP/1.1" 200 5', /no JSON object/],
     ['{"thinwire":"direct"', /JSON cannot be read/],
     [JSON.stringify(NGINX).replace('gpt-5-mini', 'a"b'), /JSON cannot be read/],
-    [`{"${'x'.repeat(300_000)}`, /longer than 256 KiB/],
+    [`{"${'x'.repeat(9_000_000)}`, /longer than 8 MiB/],
     [{ ...NGINX, v: 2 }, /"v" is not 1/],
     [{ ...NGINX, time: 'soon' }, /time cannot be read/],
     [{ ...NGINX, time: undefined }, /time cannot be read/],

@@ -225,13 +225,40 @@ test('a rollup is used while the files of its day stay the same, and made again 
     },
     () => writeFileSync(path, readFileSync(path, 'utf8').slice(0, -2)),
     () => writeFileSync(path, 'no rollup\n'),
-    () => writeFileSync(path, readFileSync(path, 'utf8').replace('"v":3', '"v":2')),
+    () => writeFileSync(path, readFileSync(path, 'utf8').replace('"v":2', '"v":1')),
   ]
   for (const change of changes) {
     change()
     const before = readFileSync(path, 'utf8')
     assert.equal(await ask(folder, BY_TEAM, true), await ask(folder, BY_TEAM, false))
     assert.is.not(readFileSync(path, 'utf8'), before)
+  }
+})
+
+test('a rollup of version 2 is used, but for a day with a torn line or direct traffic', async ({
+  folder,
+}) => {
+  const path = join(folder, formatRollupName('2026-01-01'))
+  const read = (): string => readFileSync(path, 'utf8')
+  append(folder, DAY, recordOf({ seq: 1, team: 'a' }))
+  await ask(folder, BY_TEAM, true)
+  assert.match(read(), /^\{"v":2,/)
+  assert.equal(await verifyRollups(folder, listLedgerNames([DAY])), [{ day: '2026-01-01', state: 'same' }])
+
+  const direct = { writer: 'direct-0123456789ab', import_id: '0'.repeat(32), usage_source: 'none' } as const
+  for (const line of [
+    recordOf({ ...direct, seq: 1, team: 'a' }),
+    `{"v":1,"id":"torn${recordOf({ seq: 2 })}`,
+  ]) {
+    writeFileSync(join(folder, DAY), recordOf({ seq: 1, team: 'a' }) + line)
+    const answer = await ask(folder, BY_TEAM, false)
+    assert.equal(await ask(folder, BY_TEAM, true), answer)
+    const made = read()
+    assert.match(made, /^\{"v":3,/)
+    writeFileSync(path, made.replace('"v":3', '"v":2'))
+    assert.equal(await ask(folder, BY_TEAM, true), answer)
+    assert.is(read(), made)
+    assert.equal(await verifyRollups(folder, listLedgerNames([DAY])), [{ day: '2026-01-01', state: 'same' }])
   }
 })
 
