@@ -111,8 +111,13 @@ withHaproxy(
         Buffer.byteLength(haproxyChat(scene, 'long', long).body ?? ''),
       )
 
-      // Also one each for: cursor, get, headers, long.
-      const count = allowed.length + refused.length + paths.length + bodies.length + 4
+      // A line of the log that is cut would be no record: neither a model nor a path can make it too long.
+      const model = '\u0001'.repeat(12_000)
+      assert.equal(await ask('long-model', {}, { model }), [200, ''])
+      assert.equal(await ask('long-path', { path: `/v1/${'"'.repeat(9_000)}` }), [503, 'direct_not_possible'])
+
+      // Also one each for: cursor, get, headers, long, long-model, long-path.
+      const count = allowed.length + refused.length + paths.length + bodies.length + 6
       await until(() => haproxy.directLog.length === count, `${count} lines of the access log`)
       const line = haproxy.directLog[0] ?? {}
       assert.is(line.status, '200')
