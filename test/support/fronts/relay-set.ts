@@ -56,8 +56,12 @@ export class SetRelay {
     }
     process.on('exit', onExit)
     started.child.on('exit', () => process.removeListener('exit', onExit))
-    await until(() => started.err.includes('see README') || started.code !== null, 'the banner of a relay')
-    assert.is(started.code, null, started.err)
+    const isUp = (): boolean => started.err.includes('see README')
+    const hasEnded = (): boolean => started.code !== null || started.signal !== null
+    await until(() => isUp() || hasEnded(), 'the banner of a relay').catch((error: Error) => {
+      throw new Error(`${error.message}: ${started.err}${started.out.slice(-1_000)}`)
+    })
+    assert.ok(isUp(), `the relay ended (${started.code ?? started.signal}): ${started.err}`)
     while (!(await this.isReady())) await wait(20)
   }
 
