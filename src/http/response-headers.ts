@@ -22,6 +22,9 @@ const DROPPED: ReadonlySet<string> = new Set([
   'access-control-allow-origin',
   'access-control-allow-credentials',
   EXPOSE,
+  // A front sets them on what did not pass the relay: its log is read by them, and so is what a client sees.
+  'x-thinwire-direct',
+  'x-thinwire-direct-key',
 ])
 
 /** Properties of a response that later steps need, read in the same walk that filters its headers. */

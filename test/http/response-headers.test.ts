@@ -39,6 +39,9 @@ const DROPPED_FROM_RESPONSES = [
   'Alt-Svc: h3=":443"',
   'Access-Control-Allow-Origin: https://platform.example.com',
   'Access-Control-Allow-Credentials: true',
+  // An upstream that sends these would be booked twice from the front's log.
+  'X-Thinwire-Direct: 1',
+  'x-thinwire-direct-key: k_0123456789:prod:team1:me',
 ]
 
 for (const line of DROPPED_FROM_RESPONSES) {
