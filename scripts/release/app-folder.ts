@@ -19,11 +19,12 @@ const LICENCE = /^(?:licen[cs]e|copying|notice)/i
 /**
  * Makes the folder: `package.json`, `dist/src`, `node_modules` and an empty `data`.
  * @param root the clone, built and with its packages installed
- * @param target is deleted first
- * @throws if `root` is not built, or a package that `package-lock.json` names is not installed
+ * @param target is created, and must be empty
+ * @throws if `target` has files, `root` is not built, or a package that `package-lock.json` names is not installed
  */
 export function makeAppFolder(root: string, target: string): void {
-  rmSync(target, { recursive: true, force: true })
+  mkdirSync(target, { recursive: true })
+  if (readdirSync(target).length > 0) throw new Error(`${target} is not empty: name a new folder`)
   mkdirSync(join(target, 'data'), { recursive: true })
   chmodSync(join(target, 'data'), 0o700)
   for (const name of ['package.json', 'LICENSE']) copyFileSync(join(root, name), join(target, name))

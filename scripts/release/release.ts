@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readLock } from './lock.js'
@@ -40,6 +40,8 @@ export interface ReleaseOptions {
  * @throws {ReleaseError}
  */
 export function makeRelease(root: string, target: string, options: ReleaseOptions): string[] {
+  if (existsSync(target) && !statSync(target).isDirectory())
+    throw new ReleaseError(`${target} is a file: name a new folder`)
   mkdirSync(target, { recursive: true })
   if (readdirSync(target).length > 0) throw new ReleaseError(`${target} is not empty: name a new folder`)
   const lock = readLock(readFileSync(join(root, 'package-lock.json'), 'utf8'))
@@ -48,7 +50,9 @@ export function makeRelease(root: string, target: string, options: ReleaseOption
   }
   refuse('package-lock.json', checkLock(lock, dependencies.undici ?? ''))
   const commit = run(root, 'git', ['rev-parse', 'HEAD']).trim()
-  const isDirty = run(root, 'git', ['status', '--porcelain']) !== ''
+  // Whatever the settings of git hide from the person: a file that is not in the commit is built and packed, too.
+  const all = ['-c', 'core.excludesFile=', 'status', '--porcelain', '--untracked-files=all']
+  const isDirty = run(root, 'git', [...all, '--ignore-submodules=none']) !== ''
   if (isDirty && !options.allowChanges)
     throw new ReleaseError('files differ from the commit: commit them, or use --allow-changes')
   const packed = pack(root, target, options.isBuilt)
@@ -71,7 +75,8 @@ function pack(
   target: string,
   isBuilt: boolean,
 ): { readonly name: string; readonly paths: string[] } {
-  const args = ['pack', '--json', '--loglevel', 'error', '--pack-destination', target]
+  // npm runs in the clone, where a relative path would be another one.
+  const args = ['pack', '--json', '--loglevel', 'error', '--pack-destination', resolve(target)]
   const text = runNpm(root, isBuilt ? [...args, '--ignore-scripts'] : args)
   // npm 12 may give an object by name in place of a list.
   const [packed] = Object.values(
@@ -109,7 +114,7 @@ function run(root: string, program: string, args: readonly string[]): string {
     return execFileSync(program, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string }
-    throw new ReleaseError(`${program} ${args[0]} failed: ${stderr?.trim() || message}`)
+    throw new ReleaseError(`${program} ${args.join(' ')} failed: ${stderr?.trim() || message}`)
   }
 }
 

@@ -18,6 +18,12 @@ export interface ChangeOptions {
 export interface IssueOptions extends ChangeOptions {
   /** Not named: no limit. */
   readonly limits?: Partial<KeyLimits>
+  /**
+   * Called with the key before it is in the key file, while no other command changes that file. If this throws, no key
+   * is issued, and `issueKey` throws the same.
+   * @param isFirst the file has no key yet, and never had one
+   */
+  readonly keep?: (key: string, isFirst: boolean) => void
 }
 
 /** A key, which is shown once, and what is stored of it. */
@@ -32,7 +38,12 @@ export interface IssuedKey {
  * @throws {KeyFormatError} for a wrong owner, {KeyringError} if the file cannot be used
  */
 export function issueKey(file: string, owner: KeyOwner, options: IssueOptions = {}): IssuedKey {
-  return change(file, options, (edit) => edit.issue(owner, { ...NO_LIMITS, ...options.limits }, null))
+  return change(file, options, (edit) => {
+    const { isEmpty } = edit
+    const issued = edit.issue(owner, { ...NO_LIMITS, ...options.limits }, null)
+    options.keep?.(issued.key, isEmpty)
+    return issued
+  })
 }
 
 /**
@@ -137,6 +148,11 @@ class Edit {
     this.parsed = parsed
     this.now = now
     this.ts = toIso(now)
+  }
+
+  /** Whether no key was ever issued. */
+  get isEmpty(): boolean {
+    return this.parsed.byId.size === 0
   }
 
   issue({ env, team, user }: KeyOwner, limits: KeyLimits, replaces: string | null): IssuedKey {

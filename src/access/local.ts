@@ -25,15 +25,19 @@ export function isLocalCaller(rawHeaders: FlatHeaders): boolean {
   return web === null || isLoopback(readHostname(web[1] ?? ''))
 }
 
-/** Whether a proxy says that it forwards a request of another machine. */
+/**
+ * Whether a proxy says that it forwards a request of another machine. A field, or an element of its list, may be empty
+ * (RFC 9110, 5.6.1): that names nobody. nginx has `unix:` for a program that connects by a socket file.
+ */
 function namesOtherMachine(rawHeaders: FlatHeaders): boolean {
   const clients = findHeaders(rawHeaders, 'x-forwarded-for').flatMap((value) => value.split(','))
   for (const value of findHeaders(rawHeaders, 'forwarded'))
     for (const [, client = ''] of value.matchAll(/for\s*=\s*("[^"]*"|[^;,\s]*)/gi)) clients.push(client)
   return clients.some((client) => {
-    const text = client.trim().replace(/^"|"$/g, '')
+    const text = client.trim().replace(/^"|"$/g, '').toLowerCase()
+    if (text === '' || text === 'unix:') return false
     // An IPv6 address stands there without brackets, too: its last group is no port.
-    return !isLoopback(unmapAddress(text)) && !isLoopback(readHostname(text))
+    return ![text, readHostname(text)].some((host) => isLoopback(unmapAddress(host)))
   })
 }
 

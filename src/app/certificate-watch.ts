@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { TlsFiles } from '../config/listen.js'
 import type { Log } from '../observe/log.js'
 import { CertificateError, readCertificate, type ServerCertificate } from '../server/tls-certificate.js'
@@ -14,9 +15,15 @@ const CHECK_MS = 60 * 60 * 1000
 /** Milliseconds between the write of one file and that of the other, when both are replaced. */
 const SETTLE_MS = 2_000
 
+/** Milliseconds between two reads of the files, whether they seem to have changed or not. */
+const READ_MS = 60_000
+
 /**
  * Follows the files of `listen.tls`: new connections get what is in them. Files that cannot be used, or that do not
- * fit each other, change nothing; the log says what is wrong with them.
+ * fit each other, change nothing; the log says what is wrong with them, at once and once a day.
+ *
+ * The files are read once a minute too: what makes them usable may be no change of them. A hook gives the relay the
+ * right to read a renewed key, a certificate becomes valid, a folder is there again.
  */
 export class CertificateWatch {
   private readonly files: TlsFiles
@@ -24,12 +31,16 @@ export class CertificateWatch {
   private readonly log: Pick<Log, 'info' | 'warn' | 'error'>
   private readonly settleMs: number
   private readonly watches: readonly FileWatch[]
-  private readonly clock: NodeJS.Timeout
+  private readonly clocks: readonly NodeJS.Timeout[]
   private current: ServerCertificate
   /** Runs while the files do not fit each other. */
   private settling: NodeJS.Timeout | null
   /** Unix time in milliseconds. */
   private warnedAt: number
+  /** The last line about files that cannot be used, and when it was written; null while they can be used. */
+  private reported: { readonly message: string; readonly at: number } | null
+  private isReading: boolean
+  private isClosed: boolean
 
   /**
    * @param current what the files had at the start
@@ -51,7 +62,13 @@ export class CertificateWatch {
     this.settling = null
     this.warnedAt = 0
     this.watches = [files.cert, files.key].map((file) => new FileWatch(file, () => this.onChange(), pollMs))
-    this.clock = setInterval(() => this.checkExpiry(Date.now()), CHECK_MS).unref()
+    this.reported = null
+    this.isReading = false
+    this.isClosed = false
+    this.clocks = [
+      setInterval(() => this.checkExpiry(Date.now()), CHECK_MS).unref(),
+      setInterval(() => void this.compare(), pollMs === undefined ? READ_MS : 5 * pollMs).unref(),
+    ]
     this.checkExpiry(Date.now())
   }
 
@@ -64,11 +81,7 @@ export class CertificateWatch {
   reload(): void {
     this.stopSettling()
     const fault = this.take()
-    if (fault === null) return
-    this.log.error(
-      { setting: fault.path },
-      `the certificate files are not used, the relay keeps its certificate until ${formatDate(this.expiresAt)}: ${fault.message}`,
-    )
+    if (fault !== null) this.report(fault)
   }
 
   /** Warns of the end of the certificate, once a day. @param now unix time in milliseconds */
@@ -87,14 +100,43 @@ export class CertificateWatch {
 
   close(): void {
     this.stopSettling()
-    clearInterval(this.clock)
+    this.isClosed = true
+    for (const clock of this.clocks) clearInterval(clock)
     for (const watch of this.watches) watch.close()
+  }
+
+  /** Reads the files without waiting for their disk, which may be a network share that hangs. */
+  private async compare(): Promise<void> {
+    if (this.isReading || this.settling !== null) return
+    this.isReading = true
+    const read = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '')
+    const [cert, key] = await Promise.all([read(this.files.cert), read(this.files.key)])
+    this.isReading = false
+    if (this.isClosed) return
+    if (cert === this.current.cert && key === this.current.key) this.reported = null
+    else this.onChange()
   }
 
   /** One file may be written a moment before the other: only what stays wrong is logged. */
   private onChange(): void {
     this.stopSettling()
-    if (this.take() !== null) this.settling = setTimeout(() => this.reload(), this.settleMs).unref()
+    if (this.take() !== null) this.settling = setTimeout(() => this.onSettled(), this.settleMs).unref()
+  }
+
+  private onSettled(): void {
+    this.settling = null
+    const fault = this.take()
+    if (fault === null) return
+    const { message, at } = this.reported ?? { message: '', at: 0 }
+    if (fault.message !== message || Date.now() - at >= DAY_MS) this.report(fault)
+  }
+
+  private report(fault: CertificateError): void {
+    this.reported = { message: fault.message, at: Date.now() }
+    this.log.error(
+      { setting: fault.path },
+      `the certificate files are not used, the relay keeps its certificate until ${formatDate(this.expiresAt)}: ${fault.message}`,
+    )
   }
 
   private stopSettling(): void {
@@ -111,9 +153,11 @@ export class CertificateWatch {
       if (error instanceof CertificateError) return error
       throw error
     }
-    // The private key belongs to the certificate: it is the same, too.
-    if (read.cert === this.current.cert) return null
+    this.reported = null
+    const isSame = read.cert === this.current.cert
     this.current = read
+    // The private key belongs to the certificate: it is the same, too, if perhaps written in another form.
+    if (isSame) return null
     this.use(read)
     this.warnedAt = 0
     this.log.info(

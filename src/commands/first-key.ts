@@ -5,6 +5,7 @@ import { KeyringError } from '../access/keyfile.js'
 import { issueKey } from '../access/keyring.js'
 import type { App } from '../app/app.js'
 import { readErrorCode } from '../lib/error-code.js'
+import { ignore } from '../lib/ignore.js'
 
 /** Where the first key goes: `show` prints it with the banner, `file` writes it where only its owner can read it. */
 export type FirstKeyPlace = 'show' | 'file'
@@ -15,6 +16,9 @@ export interface FirstKey {
   /** Absolute path of the file that has the key; null if the banner shows it. */
   readonly file: string | null
 }
+
+/** Another relay with the same key file has issued the first key in the meantime. */
+class NotFirst extends Error {}
 
 /**
  * Issues a key for the person who starts the relay, if the key file has none yet. With `file` the key is written to
@@ -27,40 +31,64 @@ export function issueFirstKey(app: App, place: FirstKeyPlace): FirstKey | null {
   const { keyring, config } = app
   if (keyring === null || keyring.size > 0) return null
   const owner = { env: 'dev', team: 'default', user: readUserName() }
-  const issue = (): string => issueKey(config.keys.file, owner).key
+  const issue = (keep: (key: string) => void): string =>
+    issueKey(config.keys.file, owner, {
+      keep(key, isFirst) {
+        if (!isFirst) throw new NotFirst()
+        keep(key)
+      },
+    }).key
   const file = place === 'show' ? null : join(dirname(config.keys.file), 'first-key')
-  const key = file === null ? issue() : issueInto(file, issue)
-  app.reloadKeys()
-  return { key, file }
+  try {
+    const key = file === null ? issue(ignore) : issueInto(file, issue)
+    return { key, file }
+  } catch (error) {
+    if (error instanceof NotFirst) return null
+    throw error
+  } finally {
+    app.reloadKeys()
+  }
 }
 
 /**
- * Writes a key to a file of its own. The file is opened first, so that no key is issued that nobody gets to know, and
- * renamed last, so that it never has half a key. A link of that name is replaced and not followed.
+ * Writes a key to a file of its own before it is in the key file, so that no key is issued that nobody gets to know,
+ * whatever fails. The file is renamed last, so that it never has half a key. A link of that name is replaced and not
+ * followed.
  */
-function issueInto(file: string, issue: () => string): string {
+function issueInto(file: string, issue: (keep: (key: string) => void) => string): string {
   const draft = `${file}.${process.pid}`
+  let isWritten = false
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    // In a container every process has the number 1: a relay that was killed may have left this file.
-    rmSync(draft, { force: true })
-    const fd = openSync(draft, 'wx', 0o600)
-    try {
-      const key = issue()
-      writeFileSync(fd, `${key}\n`)
-      fsyncSync(fd)
-      renameSync(draft, file)
-      return key
-    } finally {
-      closeSync(fd)
-      rmSync(draft, { force: true })
-    }
+    return issue((key) => {
+      writeNew(file, draft, `${key}\n`)
+      isWritten = true
+    })
   } catch (cause) {
-    if (cause instanceof KeyringError) throw cause
+    // The key file did not take the key: it is none.
+    if (isWritten) rmSync(file, { force: true })
+    if (cause instanceof KeyringError || cause instanceof NotFirst) throw cause
+    const code = readErrorCode(cause)
+    const advice = code === 'EISDIR' ? 'remove the folder of that name' : 'make its folder writable'
     const message =
-      `cannot write the first key to ${file} (${readErrorCode(cause)}): make its folder writable, or issue a key ` +
+      `cannot write the first key to ${file} (${code}): ${advice}, or issue a key ` +
       'by hand: npx thinwire keys add --env dev --team team1 --user me'
     throw new KeyringError('unwritable', message, { cause })
+  }
+}
+
+/** @param draft in the same folder */
+function writeNew(file: string, draft: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  // In a container every process has the number 1: a relay that was killed may have left this file.
+  rmSync(draft, { force: true })
+  const fd = openSync(draft, 'wx', 0o600)
+  try {
+    writeFileSync(fd, text)
+    fsyncSync(fd)
+    renameSync(draft, file)
+  } finally {
+    closeSync(fd)
+    rmSync(draft, { force: true })
   }
 }
 

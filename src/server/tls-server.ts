@@ -18,6 +18,16 @@ const LINGER_MS = 2_000
 const PLAIN_HTTP = 'This port speaks HTTPS: begin the URL with https://\n'
 const PLAIN_RESPONSE = `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: ${PLAIN_HTTP.length}\r\n\r\n${PLAIN_HTTP}`
 
+/**
+ * What OpenSSL has for bytes that are no TLS: it knows GET, HEAD, POST, PUT and CONNECT by their letters, and takes
+ * other methods for records of a version that there is none of.
+ */
+const NOT_TLS: ReadonlyMap<string, string> = new Map([
+  ['ERR_SSL_HTTP_REQUEST', 'refused: plain HTTP was sent to the HTTPS port'],
+  ['ERR_SSL_HTTPS_PROXY_REQUEST', 'refused: plain HTTP was sent to the HTTPS port'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'refused: no TLS was sent to the HTTPS port, perhaps plain HTTP'],
+])
+
 /** A client that leaves within the handshake, such as the TCP check of a balancer: worth no line. */
 const LEFT: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
 
@@ -91,16 +101,15 @@ export class TlsServer {
     if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') bounds.hit('headersMs')
     if (!LEFT.has(code) && refusals.isWorthALine(address))
       log.info({ end: 'refused', cause: code, address: address ?? null }, describeFailure(code))
-    if (code !== 'ERR_SSL_HTTP_REQUEST') tcp.destroy()
-    else answerPlainHttp(tcp)
+    if (NOT_TLS.has(code)) answerPlainHttp(tcp)
+    else tcp.destroy()
   }
 }
 
 function describeFailure(code: string): string {
-  if (code === 'ERR_SSL_HTTP_REQUEST') return 'refused: plain HTTP was sent to the HTTPS port'
   if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT')
     return 'refused: the TLS handshake took longer than timeouts.headersMs'
-  return `refused: the TLS handshake failed (${code})`
+  return NOT_TLS.get(code) ?? `refused: the TLS handshake failed (${code})`
 }
 
 /** OpenSSL has read what the client sent, and has given the connection up. */

@@ -51,6 +51,14 @@ for (const [what, headers, isLocal] of [
     [...HOST, 'Forwarded', 'for=127.0.0.1, for="[::1]"'],
     true,
   ],
+  ['a proxy that leaves the field empty', [...HOST, 'X-Forwarded-For', ''], true],
+  ['a proxy with empty elements', [...HOST, 'X-Forwarded-For', ', 127.0.0.1 ,, ::1,'], true],
+  ['a tunnel with empty elements', [...HOST, 'X-Forwarded-For', ', ,203.0.113.7,'], false],
+  ['a proxy that empties the standard field', [...HOST, 'Forwarded', 'for=;proto=http, for=""'], true],
+  ['a proxy on a socket file', [...HOST, 'X-Forwarded-For', 'unix:', 'Forwarded', 'for="unix:"'], true],
+  ['a tunnel behind a socket file', [...HOST, 'X-Forwarded-For', '203.0.113.7, unix:'], false],
+  ['a proxy that names a mapped address', [...HOST, 'X-Forwarded-For', '[::FFFF:127.0.0.1]:99'], true],
+  ['a tunnel with a mapped address', [...HOST, 'X-Forwarded-For', '[::ffff:203.0.113.7]:99'], false],
 ] as const)
   test(`${what} is ${isLocal ? 'a' : 'no'} caller on this machine`, () => {
     assert.is(isLocalCaller(headers), isLocal)

@@ -1,4 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -6,7 +16,7 @@ import * as assert from 'uvu/assert'
 import { CertificateWatch } from '../../src/app/certificate-watch.js'
 import { readCertificate, type ServerCertificate } from '../../src/server/tls-certificate.js'
 import { type Certificate, issue, selfSigned } from '../support/certificate.js'
-import { until } from '../support/until.js'
+import { until, wait } from '../support/until.js'
 
 const POLL_MS = 10
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -17,6 +27,7 @@ interface Scene {
   /** Level and text of each line. */
   readonly lines: string[]
   readonly write: (part: keyof Certificate, text: string) => void
+  readonly files: Readonly<Record<keyof Certificate, string>>
 }
 
 /** @param pollMs time between two looks at the files; a day: only `reload` reads them */
@@ -37,7 +48,7 @@ async function withWatch(
   const use = (next: ServerCertificate): void => void used.push(next)
   const watch = new CertificateWatch(files, readCertificate(files), use, log, pollMs)
   try {
-    await act({ watch, used, lines, write })
+    await act({ watch, used, lines, write, files })
   } finally {
     watch.close()
     rmSync(folder, { recursive: true, force: true })
@@ -94,6 +105,81 @@ for (const [what, cert, key] of [
       await until(() => used.length > 0, 'the new certificate')
       assert.is(used[0]?.cert, next.cert)
     }))
+
+test('files that get right without a change are used: a certificate that becomes valid', () =>
+  withWatch(async ({ used, lines, write }) => {
+    const now = Date.now
+    const next = selfSigned('b.example')
+    try {
+      Date.now = () => Date.parse('2024-06-01')
+      write('cert', next.cert)
+      write('key', next.key)
+      await until(() => lines.length > 0, 'the line')
+      assert.match(
+        lines[0] ?? '',
+        /is valid only from Jan.*2025 GMT on; is the clock of this machine right\?$/,
+      )
+    } finally {
+      Date.now = now
+    }
+    await until(() => used.length > 0, 'the new certificate')
+    assert.is(used[0]?.cert, next.cert)
+  }))
+
+test('files that are written in place with the time, the size and the number of the old ones are used', () => {
+  const pad = ({ cert, key }: Certificate): Certificate => ({ cert: cert.padEnd(1500, '\n'), key })
+  const first = pad(selfSigned('a.example'))
+  return withWatch(async ({ used, write, files }) => {
+    const next = pad(selfSigned('b.example'))
+    const { mtime, size } = statSync(files.cert)
+    for (const part of ['cert', 'key'] as const) {
+      const before = statSync(files[part])
+      write(part, next[part])
+      utimesSync(files[part], before.atime, before.mtime)
+    }
+    assert.equal([statSync(files.cert).mtime, statSync(files.cert).size], [mtime, size])
+    await until(() => used.length > 0, 'the new certificate')
+    assert.is(used[0]?.cert, next.cert)
+  }, first)
+})
+
+test('files that are removed are told of once, and again when they were back', () =>
+  withWatch(async ({ watch, used, lines, write, files }) => {
+    const text = readFileSync(files.key, 'utf8')
+    for (const count of [1, 2]) {
+      rmSync(files.key)
+      await until(() => lines.length === count, 'the line')
+      assert.match(lines[count - 1] ?? '', /listen\.tls\.key: the file .*key\.pem cannot be read \(ENOENT\)$/)
+      await wait(20 * POLL_MS)
+      write('key', text)
+      watch.reload()
+      assert.is(lines.length, count)
+    }
+    assert.is(used.length, 0)
+  }))
+
+test('a folder of both files that is exchanged by its link is used, as platforms mount secrets', () =>
+  withWatch(async ({ used, lines, files }) => {
+    const folder = files.cert.slice(0, -'/cert.pem'.length)
+    const put = (name: string, { cert, key }: Certificate): void => {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, 'cert.pem'), cert)
+      writeFileSync(join(folder, name, 'key.pem'), key)
+      symlinkSync(name, join(folder, '..data.next'))
+      renameSync(join(folder, '..data.next'), join(folder, '..data'))
+    }
+    put('..1', { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') })
+    for (const part of ['cert', 'key'] as const) {
+      symlinkSync(`..data/${part}.pem`, `${files[part]}.link`)
+      renameSync(`${files[part]}.link`, files[part])
+    }
+    const next = selfSigned('b.example')
+    put('..2', next)
+    rmSync(join(folder, '..1'), { recursive: true })
+    await until(() => used.length > 0, 'the new certificate')
+    assert.is(used[0]?.cert, next.cert)
+    assert.is(lines.filter((line) => line.startsWith('error')).length, 0)
+  }))
 
 test('a reload of files that have not changed says nothing', () =>
   withWatch(({ watch, used, lines }) => {

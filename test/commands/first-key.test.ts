@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -104,6 +105,38 @@ test('where the file cannot be written no key is issued, and the error says what
   )
   assert.not(existsSync(join(place.folder, 'keys.jsonl')))
 })
+
+test('a folder in the place of the file: no key is issued that nobody gets to know', (place) => {
+  const file = join(place.folder, 'first-key')
+  mkdirSync(file)
+  const app = bare(join(place.folder, 'keys.jsonl'))
+  assert.throws(
+    () => issueFirstKey(app, 'file'),
+    /^cannot write the first key to \S+first-key \(EISDIR\): remove the folder of that name, or issue a key by/,
+  )
+  assert.not(existsSync(join(place.folder, 'keys.jsonl')))
+  rmdirSync(file)
+  assert.match(issueFirstKey(app, 'file')?.key ?? '', KEY)
+})
+
+test('a key that the key file does not take is in no file', (place) => {
+  const folder = join(place.folder, 'data')
+  mkdirSync(join(folder, 'keys.jsonl'), { recursive: true })
+  assert.throws(() => issueFirstKey(bare(join(folder, 'keys.jsonl')), 'file'), /name a file, not a folder/)
+  assert.equal(readdirSync(folder), ['keys.jsonl'])
+})
+
+for (const way of ['file', 'show'] as const)
+  test(`of two relays that start with one key file, one issues the first key (${way})`, (place) => {
+    const file = join(place.folder, 'keys.jsonl')
+    // Both have read the key file before either has issued a key.
+    const both = [bare(file), bare(file)]
+    const [first, second] = both.map((app) => issueFirstKey(app, way))
+    assert.match(first?.key ?? '', KEY)
+    assert.is(second, null)
+    assert.is(readFileSync(file, 'utf8').trim().split('\n').length, 1)
+    if (way === 'file') assert.is(readFileSync(join(place.folder, 'first-key'), 'utf8'), `${first?.key}\n`)
+  })
 
 unlessRoot('a start whose folder for the key cannot be written ends with a clear error', async (place) => {
   mkdirSync(join(place.folder, 'data'))

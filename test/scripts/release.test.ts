@@ -1,12 +1,22 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { makeAppFolder } from '../../scripts/release/app-folder.js'
 import { readLock } from '../../scripts/release/lock.js'
 import { checkPack } from '../../scripts/release/pack-check.js'
+import { makeRelease } from '../../scripts/release/release.js'
 import { makeSbom } from '../../scripts/release/sbom.js'
 
 const LOCK = readLock(readFileSync('package-lock.json', 'utf8'))
@@ -98,6 +108,69 @@ test('a release is refused into a folder with files, with a wrong time, and with
   const none = spawnSync(process.execPath, ['dist/scripts/release/release.js'], { encoding: 'utf8' })
   assert.is(none.status, 2)
   assert.match(none.stderr, 'name one folder')
+})
+
+inClone('a relative folder is one of where the release is made from', ({ folder }) => {
+  const command = [resolve('dist/scripts/release/release.js'), 'out', '--built', '--allow-changes']
+  const env = { ...process.env, npm_config_offline: 'true' }
+  const made = spawnSync(process.execPath, command, { cwd: folder, encoding: 'utf8', env })
+  assert.is(made.status, 0, made.stderr)
+  assert.is(readdirSync(join(folder, 'out')).length, 4)
+})
+
+/** A clone of one commit, as far as a release looks at it before it packs. */
+function cloneAt(root: string): void {
+  mkdirSync(join(root, 'src'), { recursive: true })
+  for (const name of ['package.json', 'package-lock.json', '.gitignore']) copyFileSync(name, join(root, name))
+  writeFileSync(join(root, 'src', 'cli.ts'), '')
+  const author = ['-c', 'user.name=a', '-c', 'user.email=a@example.com', '-c', 'commit.gpgsign=false']
+  for (const args of [
+    ['init', '-q'],
+    ['add', '-A'],
+    [...author, 'commit', '-qm', 'first'],
+  ])
+    execFileSync('git', args, { cwd: root, stdio: 'pipe' })
+}
+
+for (const [what, spoil] of [
+  ['a changed file', (root) => writeFileSync(join(root, 'src', 'cli.ts'), 'changed')],
+  ['a file that is staged', (root) => stage(root, 'src/new.ts')],
+  ['a file that is not in the commit', (root) => writeFileSync(join(root, 'src', 'new.ts'), '')],
+  [
+    'such a file that git is set not to show',
+    (root) => {
+      writeFileSync(join(root, 'src', 'new.ts'), '')
+      execFileSync('git', ['config', 'status.showUntrackedFiles', 'no'], { cwd: root })
+    },
+  ],
+  [
+    "such a file that the person's own list ignores",
+    (root) => {
+      writeFileSync(join(root, 'src', 'new.ts'), '')
+      writeFileSync(`${root}.ignored`, 'new.ts\n')
+      execFileSync('git', ['config', 'core.excludesFile', `${root}.ignored`], { cwd: root })
+    },
+  ],
+] as ReadonlyArray<[string, (root: string) => void]>)
+  inClone(`a release with ${what} is refused, and nothing is written`, ({ folder }) => {
+    const root = join(folder, 'clone')
+    const out = join(folder, 'out')
+    cloneAt(root)
+    spoil(root)
+    const options = { isBuilt: true, allowChanges: false, builder: 'urn:x', epoch: null }
+    assert.throws(() => makeRelease(root, out, options), /^files differ from the commit: commit them, or use/)
+    assert.equal(readdirSync(out), [])
+  })
+
+function stage(root: string, name: string): void {
+  writeFileSync(join(root, name), '')
+  execFileSync('git', ['add', name], { cwd: root })
+}
+
+test('the folder of the image is made in an empty folder alone, and deletes nothing', ({ folder }) => {
+  writeFileSync(join(folder, 'mine'), '')
+  assert.throws(() => makeAppFolder('.', folder), /is not empty: name a new folder$/)
+  assert.equal(readdirSync(folder), ['mine'])
 })
 
 test('the SBOM names each package of production once, with hash, licence and address, and no tool', () => {

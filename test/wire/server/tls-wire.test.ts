@@ -19,14 +19,22 @@ const FILES = [
   'server/websocket',
 ]
 
+/** Those on how a connection ends, which is another thing in each version of TLS. */
+const ENDS = FILES.filter((file) => /^(?:cuts|leaving)\//.test(file))
+
+const RUNS = [
+  ...FILES.map((file) => [file, 'TLSv1.3'] as const),
+  ...ENDS.map((file) => [file, 'TLSv1.2'] as const),
+]
+
 /** A file that hangs fails. */
 const LIMIT_MS = 120_000
 
-for (const file of FILES)
-  test(`${file} holds over TLS`, async () => {
+for (const [file, version] of RUNS)
+  test(`${file} holds over ${version}`, async () => {
     const script = fileURLToPath(new URL(`../${file}.test.js`, import.meta.url))
     const env = { ...process.env, THINWIRE_TEST_TLS: '1' }
-    const child = spawn(process.execPath, [script], {
+    const child = spawn(process.execPath, [`--tls-max-${version.slice(3)}`, script], {
       env,
       stdio: 'pipe',
       timeout: LIMIT_MS,

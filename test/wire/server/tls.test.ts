@@ -96,24 +96,25 @@ test('a client that speaks HTTP/2 alone is refused within the handshake', () =>
     assert.match(error?.code ?? '', /NO_APPLICATION_PROTOCOL/)
   }))
 
-test('plain HTTP on the HTTPS port gets 400 and a text that says what to change', () =>
-  withTls(async ({ relay }) => {
-    const socket = connect(relay.port, '127.0.0.1')
-    const watch = new EndingWatch(socket)
-    let text = ''
-    socket.on('data', (piece: Buffer) => {
-      text += piece.toString()
-    })
-    socket.write(`GET /healthz HTTP/1.1\r\nhost: relay\r\nx: ${'y'.repeat(5_000)}\r\n\r\n`)
-    await until(() => watch.closed, 'the end of the connection')
-    assert.match(
-      text,
-      /^HTTP\/1\.1 400 Bad Request\r\n.*This port speaks HTTPS: begin the URL with https:\/\/\n$/s,
-    )
-    const line = relay.lines.find(({ msg }) => msg === 'refused: plain HTTP was sent to the HTTPS port')
-    assert.is(line?.cause, 'ERR_SSL_HTTP_REQUEST')
-    assert.is(line?.address, '127.0.0.1')
-  }))
+for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'PRI'])
+  test(`plain HTTP (${method}) on the HTTPS port gets 400 and a text that says what to change`, () =>
+    withTls(async ({ relay }) => {
+      const socket = connect(relay.port, '127.0.0.1')
+      const watch = new EndingWatch(socket)
+      let text = ''
+      socket.on('data', (piece: Buffer) => {
+        text += piece.toString()
+      })
+      socket.write(`${method} /healthz HTTP/1.1\r\nhost: relay\r\nx: ${'y'.repeat(5_000)}\r\n\r\n`)
+      await until(() => watch.closed, 'the end of the connection')
+      assert.match(
+        text,
+        /^HTTP\/1\.1 400 Bad Request\r\n.*This port speaks HTTPS: begin the URL with https:\/\/\n$/s,
+      )
+      const line = relay.lines.find(({ msg }) => /^refused: .*plain HTTP/.test(String(msg)))
+      assert.match(String(line?.cause), /^ERR_SSL_(?:HTTP_REQUEST|HTTPS_PROXY_REQUEST|WRONG_VERSION_NUMBER)$/)
+      assert.is(line?.address, '127.0.0.1')
+    }))
 
 test('a handshake that takes longer than timeouts.headersMs is closed, and counted', () =>
   withTls(
