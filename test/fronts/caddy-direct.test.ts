@@ -107,6 +107,19 @@ withCaddy(
   },
 )
 
+withCaddy(
+  'a provider that refuses the operator’s key does not look like a wrong key of the client',
+  async () => {
+    await inCaddyScene({ relays: false }, async (scene) => {
+      const ask = (refuse: string) => requestByHttp1(caddyChat(scene, 'no', { metadata: { refuse } }))
+      const refused = await ask('401')
+      assert.equal([refused.status, refused.code, refused.isDirect], [502, 'direct_refused', true])
+      const busy = await ask('429')
+      assert.equal([busy.status, busy.code, busy.isDirect], [429, 'refused_by_test', true])
+    })
+  },
+)
+
 withCaddy('a provider that has another name in its certificate gets nothing', async () => {
   await inCaddyScene({ relays: false, providerHost: 'api.example.com' }, async (scene) => {
     const outcome = await requestByHttp1(caddyChat(scene, 'mistaken'))
