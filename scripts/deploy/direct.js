@@ -161,18 +161,17 @@ function prepareMembers(r, list, body, members, isCursor) {
     refuse(r, 'The relay is down, and this request would have to be translated by it.')
     return false
   }
-  if (models.length === 0) {
-    r.variables.thinwire_body = body
-    return true
-  }
-  const replaced = replaceAlias(r, list, body, models[0])
-  const model = r.variables.thinwire_model
+  const replaced = models.length === 0 ? body : replaceAlias(r, list, body, models[0])
   r.variables.thinwire_body = replaced
-  if (replaced !== body || model === '') return true
-  const isKnown = list.models === null || list.models.some((pattern) => matches(pattern, model))
-  if (isKnown && !list.through.some((pattern) => matches(pattern, model))) return true
+  if (replaced !== body || mayAsk(r.variables.thinwire_model, list)) return true
   refuse(r, 'The relay is down, and this model works through it alone.')
   return false
+}
+
+/** @param model empty if the request names none: it is then the provider's choice, which only a list of all models allows */
+function mayAsk(model, list) {
+  if (list.models !== null && !list.models.some((pattern) => matches(pattern, model))) return false
+  return !list.through.some((pattern) => matches(pattern, model))
 }
 
 /** Notes the model for the log. @returns another body if the model is an alias, and else the same */

@@ -48,6 +48,20 @@ withCaddy(
         '/cursor/v1/files',
         '/cursor/v1/responses',
         '/cursor/cursor/v1/chat/completions',
+        '/v1//chat/completions',
+        '/v1/files/../chat/completions',
+        '/v1/files/%2e%2e/chat/completions',
+        '/v1/files%3f/../chat/completions',
+        '/v1/fine_tuning/jobs%3F/../../chat/completions',
+        '/v1/files%23/../chat/completions',
+        '/v1/files%2f..%2fchat/completions',
+        '/v1/files\\/../chat/completions',
+        '/v1/chat/completions/x/..',
+        '/v1/chat/completions/.',
+        '/v1/chat%2fcompletions',
+        '/v1/%63hat/completions',
+        '/v1/chat/completions%3f',
+        '/v1/chat/completions;x',
       ]
       for (const path of paths) assert.equal(await ask('path', { path }), [503, 'direct_not_possible'], path)
       assert.equal(await ask('get', { method: 'GET', path: '/v1/files' }), [503, 'direct_not_possible'])
@@ -89,6 +103,19 @@ withCaddy(
       assert.equal(await ask('h2 revoked', {}), [401, 'invalid_api_key'])
       assert.is((await stream).ended, 'whole')
       client.close()
+    })
+  },
+)
+
+withCaddy(
+  'a provider that refuses the operator’s key does not look like a wrong key of the client',
+  async () => {
+    await inCaddyScene({ relays: false }, async (scene) => {
+      const ask = (refuse: string) => requestByHttp1(caddyChat(scene, 'no', { metadata: { refuse } }))
+      const refused = await ask('401')
+      assert.equal([refused.status, refused.code, refused.isDirect], [502, 'direct_refused', true])
+      const busy = await ask('429')
+      assert.equal([busy.status, busy.code, busy.isDirect], [429, 'refused_by_test', true])
     })
   },
 )

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:https'
+import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FrontRequest, Http2Client, requestByHttp1 } from '../support/fronts/front-client.js'
@@ -129,6 +130,62 @@ withHaproxy(
   },
 )
 
+withHaproxy('where only some models may go direct, a body that may name another one does not', async () => {
+  const models = '^fast$ gpt-5-mini\n^claude-[\\s\\S]*$ -\n^gpt-5$ =\n^[\\s\\S]*$ -\n'
+  await inHaproxyScene({ relays: false, models }, async (scene) => {
+    const { provider, key } = scene
+    const ask = async (body: string | Buffer, more = {}): Promise<number> => {
+      const headers = { authorization: `Bearer ${key}`, ...more }
+      return (await requestByHttp1({ ...haproxyChat(scene, ''), headers, body })).status
+    }
+    const chunked = { 'transfer-encoding': 'chunked' }
+    const allowed = [
+      '{"model":"gpt-5"}',
+      '{"text":"model \\u00e9 \\u000a \\\\u0041 \\"model\\": \\"x\\"","model":"gpt-5"}',
+      `{"text":"${'x'.repeat(50_000)}","model":"gpt-5"}`,
+    ]
+    for (const body of allowed) {
+      assert.is(await ask(body), 200, body.slice(0, 80))
+      assert.is(await ask(body, chunked), 200, `chunked: ${body.slice(0, 80)}`)
+    }
+    assert.is(await ask('{"model":"gpt-5"}', { 'content-encoding': 'identity' }), 200)
+    const list = { ...haproxyChat(scene, ''), method: 'GET', path: '/v1/models', body: '' }
+    assert.is((await requestByHttp1(list)).status, 200)
+    const before = provider.arrivals.length
+    const refused = [
+      '{}',
+      '',
+      '{"Model":"gpt-5"}',
+      '{"model":null}',
+      '{"model":["gpt-5"]}',
+      '{"model":1}',
+      '{"model":"gpt-6"}',
+      '{"model":"gpt-5","model":"gpt-6"}',
+      '{"model":"gpt-5","mod\\u0065l":"gpt-6"}',
+      '{"model":"gpt-5","\\u006Dodel":"gpt-6"}',
+      '{"model":"gpt-5","a":"\\\\","mod\\u0065l":"gpt-6"}',
+      '{"mod\\u0065l":"gpt-6"}',
+      '{"x":{"model":"gpt-5"},"model":"gpt-6"}',
+      '\ufeff{"model":"gpt-6"}',
+      Buffer.from('{"model":"gpt-6"}', 'utf16le'),
+      'model=gpt-6',
+      `{"text":"${'x'.repeat(200_000)}","model":"gpt-6"}`,
+      `{"model":"gpt-5","text":"${'x'.repeat(200_000)}","model":"gpt-6"}`,
+    ]
+    const long = { 'x-long': 'y'.repeat(50_000) }
+    for (const body of refused)
+      for (const more of [{}, chunked, { ...chunked, ...long }]) {
+        const status = await ask(body, more)
+        // A client that still sends may miss the answer.
+        if (body.length > 100_000) assert.is.not(status, 200)
+        else assert.is(status, 503, body.slice(0, 80).toString())
+      }
+    assert.is(await ask(gzipSync('{"model":"gpt-6"}'), { 'content-encoding': 'gzip' }), 503)
+    assert.is(await ask('{"model":"gpt-5","prompt":{"id":"pmpt_1"}}'), 503)
+    assert.is(provider.arrivals.length, before)
+  })
+})
+
 withHaproxy(
   'a key that is revoked is refused after the reload, on connections from before it, too',
   async () => {
@@ -163,6 +220,19 @@ function askKept({ haproxy, key }: HaproxyScene, agent: Agent): Promise<number> 
     req.on('error', () => resolve(0)).end()
   })
 }
+
+withHaproxy(
+  'a provider that refuses the operator’s key does not look like a wrong key of the client',
+  async () => {
+    await inHaproxyScene({ relays: false }, async (scene) => {
+      const ask = (refuse: string) => requestByHttp1(haproxyChat(scene, 'no', { metadata: { refuse } }))
+      const refused = await ask('401')
+      assert.equal([refused.status, refused.code, refused.isDirect], [502, 'direct_refused', true])
+      const busy = await ask('429')
+      assert.equal([busy.status, busy.code, busy.isDirect], [429, 'refused_by_test', true])
+    })
+  },
+)
 
 withHaproxy('a provider that has another name in its certificate gets nothing', async () => {
   await inHaproxyScene({ relays: false, providerHost: 'api.example.com' }, async (scene) => {

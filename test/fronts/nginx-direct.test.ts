@@ -230,6 +230,33 @@ withNginx('a body passes byte by byte, but for the alias of its model', async ()
   })
 })
 
+withNginx('where only some models may go direct, a request that names none of them does not', async () => {
+  const list = ({ key }: { key: string }): string => directList([{ key }], { models: ['gpt-5', 'o*'] })
+  await inNginxScene({ relays: false, list }, async (scene) => {
+    const send = (body: string): Promise<Outcome> => requestByHttp1({ ...chat(scene, ''), body })
+    const allowed = ['{"model":"gpt-5"}', '{"model":"gpt\\u002d5"}', '{"model":"o9"}', '{"model":"fast"}']
+    for (const body of allowed) assert.is((await send(body)).ended, 'whole', body)
+    assert.is((await requestByHttp1({ ...chat(scene, ''), method: 'GET', path: '/v1/models' })).status, 200)
+    const before = scene.provider.arrivals.length
+    const refused = [
+      '{}',
+      '{"Model":"gpt-5"}',
+      '{"model":null}',
+      '{"model":["gpt-5"]}',
+      '{"model":{"model":"gpt-5"}}',
+      '{"model":""}',
+      '{"model":"gpt-5 "}',
+      '{"model":"gpt-5\\n"}',
+      '{"x":{"model":"gpt-5"},"model":"gpt-6"}',
+      '{"x":{"model":"gpt-5"}}',
+    ]
+    for (const body of refused) assertRefused(await send(body), 503, 'direct_not_possible', body)
+    for (const body of ['\ufeff{"model":"gpt-5"}', 'model=gpt-5', '{"model":"gpt-5"}{"model":"gpt-6"}'])
+      assertRefused(await send(body), 400, 'unreadable_body', body)
+    assert.is(scene.provider.arrivals.length, before)
+  })
+})
+
 withNginx('a chat of Cursor goes direct; what the relay would have to translate does not', async () => {
   await inDirectScene(async (scene) => {
     const path = '/cursor/v1/chat/completions'

@@ -19,6 +19,8 @@ export interface HaproxyOptions {
   /** Of the provider's HTTPS door, and who vouches for it. */
   readonly providerPort: number
   readonly providerCa: string
+  /** The text of `models.map`. */
+  readonly models?: string
   /** Changes of the filled-in recipe, to try another setting. */
   readonly change?: (recipe: string) => string
 }
@@ -58,7 +60,7 @@ export class HaproxyFront {
     const [port = 0, probeA = 0, probeB = 0] = await findPorts(3)
     writeFileSync(join(folder, `${HOST}.pem`), certificate.cert + certificate.key, { mode: 0o600 })
     writeFileSync(join(folder, 'provider-ca.pem'), options.providerCa)
-    writeList(folder, keys)
+    writeList(folder, keys, options.models)
     const recipe = fillIn('scripts/deploy/haproxy.cfg', [
       // What needs root.
       [/^ +(user|group|chroot) .*\n/gm, ''],
@@ -90,15 +92,17 @@ export class HaproxyFront {
   }
 }
 
+const ALL_MODELS = '^fast$ gpt-5-mini\n^claude-.*$ -\n^.*$ =\n'
+
 /** The three files of `thinwire keys export --format haproxy`. */
-export function writeList(folder: string, keys: readonly ListedKey[]): void {
+export function writeList(folder: string, keys: readonly ListedKey[], models = ALL_MODELS): void {
   const lines = keys.map(({ key, until }) => {
     const [, env, team, user] = key.split('_')
     const hash = hashKey(key)
     return `${hash} ${until ?? 0}:${deriveKeyId(hash)}:${env}:${team}:${user}\n`
   })
   writeFileSync(join(folder, 'keys.map'), lines.join(''))
-  writeFileSync(join(folder, 'models.map'), '^fast$ gpt-5-mini\n^claude-.*$ -\n^.*$ =\n')
+  writeFileSync(join(folder, 'models.map'), models)
   const paths = ['POST:/v1/chat/completions', 'POST:/v1/responses', 'GET:/v1/models']
   writeFileSync(join(folder, 'paths.map'), paths.map((path) => `${path} 1\n`).join(''))
 }
