@@ -71,6 +71,8 @@ function stopsBy(signal: string, { set, place }: Site): string[] {
     clearInterval(timer)
     void set.startAll()
   }, 20)
+  // The folder may be gone before it has looked again.
+  timer.unref()
   const ended = set.relays.map(({ current }) => `kill -0 ${current.child.pid} 2>/dev/null`).join(' || ')
   return [
     '--stop',

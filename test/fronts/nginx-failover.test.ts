@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { assertOnlyOpenOnesLost, lostOf } from '../support/fronts/failover.js'
+import { assertNoneDirect, assertOnlyOpenOnesLost, lostOf } from '../support/fronts/failover.js'
 import { Http2Client, requestByHttp1 } from '../support/fronts/front-client.js'
 import { HAS_NGINX } from '../support/fronts/nginx.js'
 import { chat, type NginxScene, openNginxScene, runFault } from '../support/fronts/nginx-scene.js'
@@ -26,7 +26,7 @@ withNginx('a relay that is killed loses what it had open, and no request after i
     await scene.set.first.start()
   })
   assertOnlyOpenOnesLost(report)
-  assert.not.ok(report.outcomes.some(({ isDirect }) => isDirect))
+  assertNoneDirect(report)
 })
 
 withNginx('when both relays are killed requests go direct, and come back', async ({ scene }) => {

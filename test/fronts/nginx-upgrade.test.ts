@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { lostOf } from '../support/fronts/failover.js'
+import { assertNoneDirect, lostOf } from '../support/fronts/failover.js'
 import { HAS_NGINX } from '../support/fronts/nginx.js'
 import { type NginxScene, openNginxScene, runFault } from '../support/fronts/nginx-scene.js'
 
@@ -24,7 +24,7 @@ withNginx('a relay that drains loses nothing', async ({ scene }) => {
     await scene.set.first.start()
   })
   assert.equal(lostOf(report.outcomes), [])
-  assert.not.ok(report.outcomes.some(({ isDirect }) => isDirect))
+  assertNoneDirect(report)
 })
 
 withNginx('relays that are upgraded one after another lose nothing', async ({ scene }) => {

@@ -15,13 +15,14 @@ export function findProgram(names: readonly string[], versionArg: string): strin
  */
 export function fillIn(file: string, changes: ReadonlyArray<readonly [string | RegExp, string]>): string {
   let text = readFileSync(file, 'utf8')
-  for (const [from, to] of changes) {
+  changes.forEach(([from], i) => {
     const isThere = typeof from === 'string' ? text.includes(from) : text.search(from) !== -1
     if (!isThere) throw new Error(`${file} has no ${from}`)
-    // A function, since `$` in a replacement text has a meaning.
-    text = typeof from === 'string' ? text.replaceAll(from, () => to) : text.replace(from, () => to)
-  }
-  return text
+    // A mark in its place: what was filled in (a port) could have in it what is looked for next.
+    const mark = `<<change ${i}>>`
+    text = typeof from === 'string' ? text.replaceAll(from, mark) : text.replace(from, mark)
+  })
+  return text.replace(/<<change (\d+)>>/g, (_, i) => changes[Number(i)]?.[1] ?? '')
 }
 
 /** How a front proxy is run. */
