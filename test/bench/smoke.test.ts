@@ -14,7 +14,7 @@ test('the suite runs through, and every figure of it is one that can be', () => 
     encoding: 'utf8',
     // Nothing is measured under coverage. Node passes the variable on by itself, unless it is set to something else.
     env: { ...process.env, NODE_V8_COVERAGE: '' },
-    timeout: 110_000,
+    timeout: 250_000,
   })
   assert.is(status, 0, stderr)
   const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Results
