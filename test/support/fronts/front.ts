@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { until } from '../until.js'
 import { awaitPort } from './ports.js'
 
@@ -40,7 +40,7 @@ export interface FrontCommand {
   readonly stopSignal?: NodeJS.Signals
 }
 
-/** A real front proxy: a child process. What it has written so far is in `output`. */
+/** A real front proxy: a child process. What it has written so far is in `output`, and in the file `FRONT_OUTPUT`. */
 export class Front {
   readonly child: ChildProcess
   readonly port: number
@@ -60,6 +60,7 @@ export class Front {
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (piece: Buffer) => {
         this.output = (this.output + piece.toString()).slice(-100_000)
+        if (process.env.FRONT_OUTPUT) appendFileSync(process.env.FRONT_OUTPUT, piece)
       })
     this.child.on('error', (error) => {
       this.output += error.message

@@ -4,6 +4,8 @@ import type { FrontProvider } from './provider.js'
 /** How long an id is watched for a second arrival after its client has its outcome. */
 const WATCH_MS = 30_000
 const SHOWN_VIOLATIONS = 20
+/** How many of the last faults are named with a violation. */
+const SHOWN_FAULTS = 3
 
 /** Counts what clients saw during random faults, and knows which of it a fault explains. */
 export class SoakJudge {
@@ -19,6 +21,7 @@ export class SoakJudge {
   }
   readonly faults = new Map<string, number>()
   slowestMs = 0
+  private readonly recent: Array<{ readonly name: string; readonly from: number; to: number | null }> = []
   /** Times at which relays were killed: from the signal to the end of the process. */
   private readonly kills: Array<{ from: number; to: number }> = []
   private readonly watched: Array<{ id: string; at: number }> = []
@@ -30,8 +33,15 @@ export class SoakJudge {
     this.say = say
   }
 
-  countFault(name: string): void {
+  beginFault(name: string): void {
     this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
+    this.recent.push({ name, from: performance.now(), to: null })
+    if (this.recent.length > SHOWN_FAULTS) this.recent.shift()
+  }
+
+  endFault(): void {
+    const last = this.recent.at(-1)
+    if (last !== undefined) last.to = performance.now()
   }
 
   /** Notes the time that a kill takes: requests that were open at this time may be lost with the relay. */
@@ -87,8 +97,8 @@ export class SoakJudge {
     if (++this.counts.violations > SHOWN_VIOLATIONS) return
     const { id, ended, status, code, protocol, isDirect, from, to, body } = outcome
     const text = body?.slice(0, 300)
-    this.say(
-      `VIOLATION ${what}: ${JSON.stringify({ id, ended, status, code, protocol, isDirect, from, to, text })}\n`,
-    )
+    const seen = { id, ended, status, code, protocol, isDirect, from, to, text }
+    const at = new Date(performance.timeOrigin + (to ?? performance.now())).toISOString()
+    this.say(`VIOLATION ${what}: ${JSON.stringify({ at, ...seen, faults: this.recent })}\n`)
   }
 }

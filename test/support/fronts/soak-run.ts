@@ -67,8 +67,9 @@ export async function soak(options: SoakOptions): Promise<SoakJudge> {
   try {
     while (performance.now() < end) {
       const [name, fault] = FAULTS[Math.floor(random() * FAULTS.length)] as (typeof FAULTS)[number]
+      judge.beginFault(name)
       await fault({ ...context, relay: pick(set, random) })
-      judge.countFault(name)
+      judge.endFault()
       await wait(Math.min(200 + random() * pauseMs, Math.max(0, end - performance.now())))
       judge.checkArrivals()
       if (!front.isRunning) throw new Error('the front has ended')
