@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:tls'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CADDY, writeCaddyList } from '../support/fronts/caddy.js'
@@ -119,6 +120,26 @@ withCaddy(
     })
   },
 )
+
+withCaddy('a client whose body is wrong sends nobody direct', async () => {
+  await inCaddyScene({}, async (scene) => {
+    const { port, host, ca } = scene.caddy.target
+    const lines = [`POST /v1/chat/completions HTTP/1.1`, `host: ${host}`, 'transfer-encoding: chunked']
+    const text = [...lines, 'content-type: application/json', '', 'zz', ''].join('\r\n')
+    // More than there are relays, so that each has some.
+    for (let n = 0; n < 6; n++) {
+      await new Promise<void>((resolve) => {
+        const socket = connect({ port, host: '127.0.0.1', servername: host, ca, ALPNProtocols: ['http/1.1'] })
+        socket.on('close', () => resolve())
+        socket.on('error', () => {})
+        socket.on('data', () => socket.destroy())
+        socket.write(text)
+      })
+      const outcome = await requestByHttp1(caddyChat(scene, `after ${n}`))
+      assert.equal([outcome.ended, outcome.isDirect], ['whole', false], outcome.body)
+    }
+  })
+})
 
 withCaddy('a provider that has another name in its certificate gets nothing', async () => {
   await inCaddyScene({ relays: false, providerHost: 'api.example.com' }, async (scene) => {

@@ -75,9 +75,18 @@ export class SetRelay {
     }
   }
 
-  /** SIGKILL, and waits until the process is gone. */
-  async kill(): Promise<void> {
+  /**
+   * SIGKILL, and waits until the process is gone.
+   * @returns `performance.now()` when it was: what a client sends later never reached it
+   */
+  async kill(): Promise<number> {
+    const { child } = this.current
+    let goneAt = 0
+    child.once('exit', () => {
+      goneAt = performance.now()
+    })
     await this.current.kill()
+    return goneAt
   }
 
   /** SIGSTOP: the kernel still accepts connections for it, and nothing answers. */
@@ -152,6 +161,11 @@ export class RelaySet {
 
   async startAll(): Promise<void> {
     await Promise.all(this.relays.map((relay) => relay.start()))
+  }
+
+  /** Kills all. @returns `performance.now()` when the last one was gone */
+  async killAll(): Promise<number> {
+    return Math.max(...(await Promise.all(this.relays.map((relay) => relay.kill()))))
   }
 
   get first(): SetRelay {

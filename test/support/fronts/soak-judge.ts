@@ -44,13 +44,16 @@ export class SoakJudge {
     if (last !== undefined) last.to = performance.now()
   }
 
-  /** Notes the time that a kill takes: requests that were open at this time may be lost with the relay. */
+  /**
+   * Notes the time that a kill takes: requests that were open at this time may be lost with the relay.
+   * @param kill resolves to the time when the process was gone; nothing: when it resolves
+   */
   async duringKill(kill: () => Promise<unknown>): Promise<void> {
     const from = performance.now()
     const noted = { from, to: Number.POSITIVE_INFINITY }
     this.kills.push(noted)
-    await kill()
-    noted.to = performance.now()
+    const goneAt = await kill()
+    noted.to = typeof goneAt === 'number' ? goneAt : performance.now()
   }
 
   /** @param wasCut whether the provider was asked to cut this answer */

@@ -113,7 +113,7 @@ const FAULTS: ReadonlyArray<readonly [string, (context: FaultContext) => Promise
   [
     'kills of both',
     async ({ set, judge, upTo }) => {
-      await judge.duringKill(() => Promise.all(set.relays.map((relay) => relay.kill())))
+      await judge.duringKill(() => set.killAll())
       await upTo(4_000)
       await set.startAll()
     },
