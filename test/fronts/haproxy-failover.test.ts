@@ -64,9 +64,6 @@ withHaproxy(
   'a relay that drains loses nothing; what a frozen one had open fails, and is not sent again',
   async () => {
     await inHaproxyScene({}, async (scene) => {
-      const drained = await tryFault(scene, 4, 'relay upgraded', () => scene.set.first.upgrade())
-      assert.equal(lostOf(drained.outcomes), [])
-      assert.not.ok(drained.outcomes.some(({ isDirect }) => isDirect))
       const frozen = await tryFault(scene, 5, 'one relay frozen', async (load) => {
         scene.set.first.freeze()
         await until(
@@ -75,11 +72,15 @@ withHaproxy(
         )
         await load.passes(20)
         scene.set.first.thaw()
+        await until(() => scene.haproxy.front.output.includes('relays/a is UP'), 'it to be used again')
       })
       const lost = lostOf(frozen.outcomes)
       for (const { ended, status } of lost) assert.ok(ended === 'cut' || status === 502, ended)
       assert.ok(lost.length <= 8, 'more than one for each client')
       assert.not.ok(frozen.outcomes.some(({ isDirect }) => isDirect))
+      const drained = await tryFault(scene, 4, 'relay upgraded', () => scene.set.first.upgrade())
+      assert.equal(lostOf(drained.outcomes), [])
+      assert.not.ok(drained.outcomes.some(({ isDirect }) => isDirect))
     })
   },
 )
