@@ -121,19 +121,25 @@ withCaddy(
   },
 )
 
-withCaddy('a client whose body is wrong sends nobody direct', async () => {
+withCaddy('a client whose body is wrong, or whose headers are too many, sends nobody direct', async () => {
   await inCaddyScene({}, async (scene) => {
     const { port, host, ca } = scene.caddy.target
-    const lines = [`POST /v1/chat/completions HTTP/1.1`, `host: ${host}`, 'transfer-encoding: chunked']
-    const text = [...lines, 'content-type: application/json', '', 'zz', ''].join('\r\n')
+    const start = ['POST /v1/chat/completions HTTP/1.1', `host: ${host}`, 'content-type: application/json']
+    const many = Array.from({ length: 700 }, (_, n) => `x-many-${n}: ${'y'.repeat(1_000)}`)
+    const texts = [
+      [...start, 'transfer-encoding: chunked', '', 'zz', ''],
+      [...start, ...many, 'content-length: 2', '', '{}'],
+      [...start, 'content-length: 100000', 'expect: more', '', '{'],
+    ].map((lines) => lines.join('\r\n'))
     // More than there are relays, so that each has some.
-    for (let n = 0; n < 6; n++) {
+    for (let n = 0; n < 9; n++) {
       await new Promise<void>((resolve) => {
         const socket = connect({ port, host: '127.0.0.1', servername: host, ca, ALPNProtocols: ['http/1.1'] })
         socket.on('close', () => resolve())
         socket.on('error', () => {})
         socket.on('data', () => socket.destroy())
-        socket.write(text)
+        socket.setTimeout(1_000, () => socket.destroy())
+        socket.write(texts[n % texts.length] ?? '')
       })
       const outcome = await requestByHttp1(caddyChat(scene, `after ${n}`))
       assert.equal([outcome.ended, outcome.isDirect], ['whole', false], outcome.body)
