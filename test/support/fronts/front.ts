@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { until } from '../until.js'
 import { awaitPort } from './ports.js'
 
@@ -66,12 +67,10 @@ export class Front {
       this.output += error.message
       this.closed = true
     })
-    // A test process that fails on the way leaves nothing behind.
-    const onExit = (): void => this.killNow()
-    process.on('exit', onExit)
+    const guard = guardFront(this.child)
     this.child.on('exit', () => {
       this.closed = true
-      process.removeListener('exit', onExit)
+      guard?.kill('SIGKILL')
     })
   }
 
@@ -125,6 +124,23 @@ export class Front {
     this.child.stderr?.destroy()
     await until(() => this.closed, `${this.command.program} to be gone`)
   }
+}
+
+/**
+ * Ends a front and its workers when this process ends, however that is: a front that nobody ends would send its checks
+ * to the servers of other tests for good. Fronts have sessions of their own, so that a killed group spares them.
+ */
+function guardFront({ pid }: ChildProcess): ChildProcess | null {
+  if (pid === undefined) return null
+  const script = 'read -r end; kill -9 $1 $(cat /proc/$1/task/$1/children)'
+  const guard = spawn('/bin/sh', ['-c', script, 'sh', String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  // Neither keeps the test process alive.
+  guard.unref()
+  ;(guard.stdin as unknown as Socket).unref()
+  return guard
 }
 
 /** Processes that a process has started; none where there is no `/proc`. */

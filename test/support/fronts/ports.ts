@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { connect, createServer } from 'node:net'
 
 /**
@@ -8,14 +7,18 @@ import { connect, createServer } from 'node:net'
 const LOWEST = 15_000
 const HIGHEST = 32_000
 
+/** Processes begin at different places, as they may look at one time. */
+let next = (process.pid * 61) % (HIGHEST - LOWEST)
+
 /** Ports of 127.0.0.1 that are free at this moment: for programs that have to know their port before they start. */
 export async function findPorts(count: number): Promise<number[]> {
-  const ports = new Set<number>()
-  while (ports.size < count) {
-    const port = randomInt(LOWEST, HIGHEST)
-    if (await isFree(port)) ports.add(port)
+  const ports: number[] = []
+  while (ports.length < count) {
+    const port = LOWEST + next
+    next = (next + 1) % (HIGHEST - LOWEST)
+    if (await isFree(port)) ports.push(port)
   }
-  return [...ports]
+  return ports
 }
 
 function isFree(port: number): Promise<boolean> {

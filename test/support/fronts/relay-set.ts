@@ -62,7 +62,7 @@ export class SetRelay {
       throw new Error(`${error.message}: ${started.err}${started.out.slice(-1_000)}`)
     })
     assert.ok(isUp(), `the relay ended (${started.code ?? started.signal}): ${started.err}`)
-    while (!(await this.isReady())) await wait(20)
+    while (!hasEnded() && !(await this.isReady())) await wait(20)
   }
 
   async isReady(): Promise<boolean> {
