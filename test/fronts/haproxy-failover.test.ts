@@ -2,11 +2,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   assertCounts,
-  assertOnlyOpenOnesLost,
   describeRun,
   type FailoverReport,
   lostOf,
   runUnderLoad,
+  tryKills,
 } from '../support/fronts/failover.js'
 import { HAPROXY } from '../support/fronts/haproxy.js'
 import { type HaproxyScene, inHaproxyScene } from '../support/fronts/haproxy-scene.js'
@@ -34,21 +34,7 @@ withHaproxy(
   'relays that are killed lose what they had open, and nothing after; without any, requests go direct',
   async () => {
     await inHaproxyScene({}, async (scene) => {
-      let goneAt = 0
-      const one = await tryFault(scene, 1, 'one relay killed', async (load) => {
-        goneAt = await scene.set.first.kill()
-        await load.passes(40)
-        await scene.set.first.start()
-      })
-      assertOnlyOpenOnesLost(one, goneAt)
-      assert.not.ok(one.outcomes.some(({ isDirect }) => isDirect))
-      const both = await tryFault(scene, 2, 'both relays killed', async (load) => {
-        goneAt = await scene.set.killAll()
-        await load.passes(60)
-        await scene.set.startAll()
-      })
-      assertOnlyOpenOnesLost(both, goneAt)
-      assert.ok(both.outcomes.some(({ isDirect }) => isDirect))
+      await tryKills(scene.set, (part, name, fault) => tryFault(scene, part, name, fault))
       const reloaded = await tryFault(scene, 3, 'haproxy reloaded', async (load) => {
         for (let n = 0; n < 2; n++) {
           scene.haproxy.front.reload()

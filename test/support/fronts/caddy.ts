@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deriveKeyId, hashKey } from '../../../src/access/key.js'
 import { type Certificate, selfSigned } from '../certificate.js'
-import { Front, fillIn, findProgram, readJsonLines } from './front.js'
+import { Front, type FrontPlace, fillIn, findProgram, readJsonLines } from './front.js'
 import { findPorts } from './ports.js'
 import { DIRECT_CREDENTIAL } from './provider.js'
 
@@ -15,16 +15,6 @@ export const HIDES_CUTS =
   CADDY !== undefined && /^v?2\.[0-6]\./.test(spawnSync(CADDY, ['version']).stdout.toString())
 
 const HOST = 'llm.example.com'
-
-export interface CaddyOptions {
-  /** A folder that is gone after the test. */
-  readonly folder: string
-  /** Ports of two relays. */
-  readonly relayPorts: readonly number[]
-  /** Of the provider's HTTPS door, and who vouches for it. */
-  readonly providerPort: number
-  readonly providerCa: string
-}
 
 /** A real Caddy from `scripts/deploy/Caddyfile`, with its numbered places filled in. */
 export class CaddyFront {
@@ -70,7 +60,7 @@ export class CaddyFront {
   }
 
   /** @param keys those that may go direct */
-  static async start(options: CaddyOptions, keys: readonly string[]): Promise<CaddyFront> {
+  static async start(options: FrontPlace, keys: readonly string[]): Promise<CaddyFront> {
     const { relayPorts, providerPort } = options
     const folder = join(options.folder, 'caddy')
     mkdirSync(folder, { recursive: true })

@@ -4,6 +4,7 @@ import type { Outcome } from './front-client.js'
 import type { LoadOptions } from './load.js'
 import { countOutcomes, Load } from './load.js'
 import type { FrontProvider } from './provider.js'
+import type { RelaySet } from './relay-set.js'
 
 /** What happened while a front was under load. */
 export interface FailoverReport {
@@ -64,6 +65,31 @@ export function assertNoneDirect({ outcomes }: FailoverReport): void {
       `${direct.length} requests went direct: too busy a machine, the slowest took ${slowest.toFixed(0)} ms\n`,
     )
   else assert.equal(direct, [])
+}
+
+/**
+ * Kills one relay, then both, each time under load: what they had open may be lost, and nothing after. Without any
+ * relay, requests go direct; with one, none does.
+ */
+export async function tryKills(
+  set: RelaySet,
+  tryFault: (part: number, name: string, fault: (load: Load) => Promise<void>) => Promise<FailoverReport>,
+): Promise<void> {
+  let goneAt = 0
+  const one = await tryFault(1, 'one relay killed', async (load) => {
+    goneAt = await set.first.kill()
+    await load.passes(40)
+    await set.first.start()
+  })
+  assertOnlyOpenOnesLost(one, goneAt)
+  assert.not.ok(one.outcomes.some(({ isDirect }) => isDirect))
+  const both = await tryFault(2, 'both relays killed', async (load) => {
+    goneAt = await set.killAll()
+    await load.passes(60)
+    await set.startAll()
+  })
+  assertOnlyOpenOnesLost(both, goneAt)
+  assert.ok(both.outcomes.some(({ isDirect }) => isDirect))
 }
 
 /** What must hold whatever happened: nothing sent twice, and no part of an answer that looks whole. */

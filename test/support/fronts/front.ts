@@ -26,6 +26,17 @@ export function fillIn(file: string, changes: ReadonlyArray<readonly [string | R
   return text.replace(/<<change (\d+)>>/g, (_, i) => changes[Number(i)]?.[1] ?? '')
 }
 
+/** Where a front proxy stands: what each one has to know. */
+export interface FrontPlace {
+  /** A folder that is gone after the test. */
+  readonly folder: string
+  /** Ports of two relays. */
+  readonly relayPorts: readonly number[]
+  /** Of the provider's HTTPS door, and who vouches for it. */
+  readonly providerPort: number
+  readonly providerCa: string
+}
+
 /** How a front proxy is run. */
 export interface FrontCommand {
   readonly program: string

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { deriveKeyId, hashKey } from '../../../src/access/key.js'
 import { type Certificate, selfSigned } from '../certificate.js'
 import type { ListedKey } from './direct-list.js'
-import { Front, fillIn, findProgram } from './front.js'
+import { Front, type FrontPlace, fillIn, findProgram } from './front.js'
 import { findPorts } from './ports.js'
 import { DIRECT_CREDENTIAL } from './provider.js'
 
@@ -11,14 +11,7 @@ export const HAPROXY = findProgram(['haproxy', '/usr/sbin/haproxy'], '-v')
 
 const HOST = 'llm.example.com'
 
-export interface HaproxyOptions {
-  /** A folder that is gone after the test. */
-  readonly folder: string
-  /** Ports of two relays. */
-  readonly relayPorts: readonly number[]
-  /** Of the provider's HTTPS door, and who vouches for it. */
-  readonly providerPort: number
-  readonly providerCa: string
+export interface HaproxyOptions extends FrontPlace {
   /** The text of `models.map`. */
   readonly models?: string
   /** Changes of the filled-in recipe, to try another setting. */

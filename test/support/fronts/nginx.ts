@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Certificate, selfSigned } from '../certificate.js'
-import { Front, fillIn, findProgram, readJsonLines } from './front.js'
+import { Front, type FrontPlace, fillIn, findProgram, readJsonLines } from './front.js'
 import { findPorts } from './ports.js'
 import { DIRECT_CREDENTIAL } from './provider.js'
 
@@ -15,14 +15,7 @@ export const HAS_NGINX = NGINX !== undefined && NJS !== undefined
 /** The name in the front's certificate. */
 export const FRONT_HOST = 'llm.example.com'
 
-export interface NginxOptions {
-  /** A folder that is gone after the test. */
-  readonly folder: string
-  /** Ports of two relays. */
-  readonly relayPorts: readonly number[]
-  /** Of the provider's HTTPS door, and who vouches for it. */
-  readonly providerPort: number
-  readonly providerCa: string
+export interface NginxOptions extends FrontPlace {
   /** `njs`: nginx-direct.conf; `map`: nginx-direct-map.conf, for the plain list in `map`; `none`: relays alone. */
   readonly direct?: 'njs' | 'map' | 'passthrough' | 'none'
   /** Changes of the filled-in recipe, for a measurement. */
