@@ -15,7 +15,7 @@ export interface RequestBodyHandle {
   readonly peeked: Peek
   /** Fits it to the API of each target; null if it goes as it came. */
   readonly conversation: ConversationRequest | null
-  /** @param pieces the buffers that have arrived, edited or not @returns the body for undici */
+  /** @param pieces the buffers that have arrived, edited or not @returns the body for the upstream's client */
   send(pieces: readonly Buffer[]): Buffer | BodyUpload
   /** A sample of the prompt, if an upstream may have read it; null if not, or if the body is freed. */
   samplePrompt(): PromptSample | null
@@ -25,6 +25,17 @@ export interface RequestBodyHandle {
 
 /** A body that is sent while it arrives. */
 export interface BodyUpload extends AsyncIterableIterator<Buffer> {
+  /** Has the body written, as it arrives. */
+  sendTo(writer: BodyWriter): void
+  /** The writer has room again. */
+  readonly resume: () => void
   /** All of it has been written, as far as can be known. */
   readonly written: boolean
+}
+
+export interface BodyWriter {
+  /** @returns false if the next data has to wait for `resume` */
+  write(data: Buffer): boolean
+  /** The body ends here, complete or not. */
+  end(): void
 }

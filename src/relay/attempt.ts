@@ -1,13 +1,14 @@
-import type { Dispatcher } from 'undici'
 import type { ConversationApi } from '../api/apis.js'
 import type { ModelTraits } from '../api/model-traits.js'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
+import type { RawHeaders } from '../http/flat-headers.js'
 import type { Failure } from '../routing/outcome.js'
 import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'
 import type { Connection } from '../upstream/connection.js'
 import type { Reuse } from '../upstream/connection-pool.js'
-import { type TappedSocket, takeRawSocket } from '../upstream/connector.js'
+import type { DispatchHandler, RawHeaderList } from '../upstream/dispatch-handler.js'
+import { type RawSocket, takeRawSocket } from '../upstream/raw-socket.js'
 import type { RelayLinks } from '../upstream/relay-links.js'
 import type { Upstream } from '../upstream/upstream.js'
 import type { Failover } from './failover.js'
@@ -25,17 +26,17 @@ export interface BodyHandler {
   onCut(error: Error): void
 }
 
-/** The head of a response, as undici gives it. */
+/** The head of a response. */
 export interface ResponseHead {
   readonly status: number
   /** Names and values alternate. */
-  readonly raw: readonly Buffer[]
+  readonly raw: RawHeaders
   readonly reason: string
   /**
    * The connection, if the chunks of the body can be read from it unparsed. Null otherwise, and after `onHead` has
    * returned, because undici reads the connection from then on.
    */
-  rawSocket: TappedSocket | null
+  rawSocket: RawSocket | null
 }
 
 /** What a request was fitted to. */
@@ -47,13 +48,12 @@ export interface FittedTo {
 const CANCELLED = new Error('the attempt was cancelled')
 
 /**
- * One request to one upstream: undici's handler. undici 7 takes two kinds of handler. This is the older kind
- * (`onConnect`, `onHeaders`): the newer one wraps it, and makes an object of the headers that is not needed here.
+ * One request to one upstream: the handler of its response.
  *
  * `connecting` (no connection yet) > `waiting` (sent, no head yet) > `streaming`. After `giveUp` nothing is handed on,
  * although undici may still call: an abort calls `onError` synchronously.
  */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements DispatchHandler {
   readonly target: Target<Upstream>
   /** `performance.now()` */
   readonly startedAt: number
@@ -172,7 +172,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.failover.onConnected()
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
+  onHeaders(status: number, raw: RawHeaderList, resume: () => void, reason: string): boolean {
     // 102 and 103: the final response is still to come. A gateway need not forward them, and old clients break on them.
     if (this.isGivenUp || status < 200) return true
     this.resume = resume

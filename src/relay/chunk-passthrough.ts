@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Exchange } from '../exchange/exchange.js'
-import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
+import type { RawBodyReader, RawSocket } from '../upstream/raw-socket.js'
 import { ChunkWalker } from './chunk-walker.js'
 import type { ClientWriter } from './client-writer.js'
 import type { ChunkObserver } from './response-sink.js'
@@ -17,7 +17,7 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 export class ChunkPassthrough implements RawBodyReader {
   private readonly exchange: Exchange
   private readonly res: ServerResponse
-  private readonly rawSocket: TappedSocket
+  private readonly rawSocket: RawSocket
   private readonly writer: ClientWriter
   private readonly observer: ChunkObserver
   private readonly walker: ChunkWalker
@@ -33,18 +33,14 @@ export class ChunkPassthrough implements RawBodyReader {
    * @returns null if the body cannot pass: it is not chunked, or the client is HTTP/1.0, or it is not the response's
    * turn yet (pipelining)
    */
-  static open(
-    writer: ClientWriter,
-    observer: ChunkObserver,
-    rawSocket: TappedSocket,
-  ): ChunkPassthrough | null {
+  static open(writer: ClientWriter, observer: ChunkObserver, rawSocket: RawSocket): ChunkPassthrough | null {
     const { res } = writer.exchange
     return res.chunkedEncoding && res.socket !== null
       ? new ChunkPassthrough(writer, rawSocket, observer)
       : null
   }
 
-  private constructor(writer: ClientWriter, rawSocket: TappedSocket, observer: ChunkObserver) {
+  private constructor(writer: ClientWriter, rawSocket: RawSocket, observer: ChunkObserver) {
     this.exchange = writer.exchange
     this.res = writer.exchange.res
     this.rawSocket = rawSocket

@@ -1,4 +1,4 @@
-import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
+import type { RawBodyReader, RawSocket } from '../upstream/raw-socket.js'
 import { ChunkWalker } from './chunk-walker.js'
 import type { ResponsePipeline } from './response-pipeline.js'
 
@@ -10,7 +10,7 @@ import type { ResponsePipeline } from './response-pipeline.js'
  */
 export class ChunkedBody implements RawBodyReader {
   private readonly pipeline: ResponsePipeline
-  private readonly rawSocket: TappedSocket
+  private readonly rawSocket: RawSocket
   private readonly walker: ChunkWalker
   /** The beginning of a size line, until the rest of it arrives. */
   private carried: Buffer | null
@@ -18,7 +18,7 @@ export class ChunkedBody implements RawBodyReader {
   private isOver: boolean
 
   /** Starts to read. Called within undici's `onHeaders`. */
-  constructor(pipeline: ResponsePipeline, rawSocket: TappedSocket) {
+  constructor(pipeline: ResponsePipeline, rawSocket: RawSocket) {
     this.pipeline = pipeline
     this.rawSocket = rawSocket
     this.walker = new ChunkWalker()

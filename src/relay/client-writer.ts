@@ -6,7 +6,7 @@ import { formatServerTiming } from '../exchange/timing.js'
 import { findHeader } from '../http/flat-headers.js'
 import { addRelayHeaders, setHeader } from '../http/response-headers.js'
 import { addLimitHeaders } from '../limits/responses/response-headers.js'
-import type { TappedSocket } from '../upstream/connector.js'
+import type { RawSocket } from '../upstream/raw-socket.js'
 import { ChunkPassthrough } from './chunk-passthrough.js'
 import { ClientConnection } from './client-connection.js'
 import { sendUpstreamError } from './local-response.js'
@@ -99,7 +99,7 @@ export class ClientWriter implements ResponseSink, Stage {
     exchange.markHeadSent(performance.now())
   }
 
-  passChunks(observer: ChunkObserver, rawSocket: TappedSocket): void {
+  passChunks(observer: ChunkObserver, rawSocket: RawSocket): void {
     if (this.state === 'streaming') this.passthrough = ChunkPassthrough.open(this, observer, rawSocket)
   }
 

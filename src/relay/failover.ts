@@ -6,7 +6,7 @@ import { CREDENTIAL_MISSING, classifyFailure, EMPTY_RESPONSE, type FailureKind }
 import { isDecidedByBody } from '../routing/refusal.js'
 import type { Decision } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
-import { wasConnectionReused } from '../upstream/connector.js'
+import { wasConnectionReused } from '../upstream/connection-loss.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { AccountWatch } from './account-watch.js'
 import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'

@@ -1,7 +1,7 @@
 import { findHeader, type RawHeaders } from '../http/flat-headers.js'
 import { isAwsEventStream, isEventStream, isJson } from '../http/media-type.js'
 import type { ErrorFacts } from '../routing/error-facts.js'
-import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
+import type { RawBodyReader, RawSocket } from '../upstream/raw-socket.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { AwsBeginning } from './aws-beginning.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
@@ -37,7 +37,7 @@ export class ProbedResponse implements BodyHandler, HeldResponse, RawBodyReader 
   private reader: BeginningReader
   private readonly failover: Failover
   /** The connection, while the held chunks have their framing; null if undici reads it. */
-  private rawSocket: TappedSocket | null
+  private rawSocket: RawSocket | null
   private readonly walker: ChunkWalker | null
   /** The beginning of a size line, until the rest of it arrives; it is held already. */
   private carried: Buffer | null

@@ -1,6 +1,6 @@
 import { isGeneration } from '../api/request-target.js'
 import type { Exchange } from '../exchange/exchange.js'
-import type { BodyUpload, RequestBodyHandle } from '../exchange/request-body-handle.js'
+import type { RequestBodyHandle } from '../exchange/request-body-handle.js'
 import type { Stage } from '../exchange/stage.js'
 import { readRequestMedia } from '../http/request-media.js'
 import type { Peek } from '../json/peek.js'
@@ -11,6 +11,7 @@ import type { ConversationRequest } from '../translate/conversation-request.js'
 import type { DecodeHandler } from './body-decoder.js'
 import { type BodyFlaw, BodyReader, joinInPlace } from './body-reader.js'
 import type { ByteBudget } from './byte-budget.js'
+import { Upload } from './upload.js'
 
 /** Why a body is refused; also the code of the error that the client gets. */
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
@@ -154,7 +155,7 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
   }
 
   /**
-   * Returns the body in the form in which undici sends it. An incomplete body becomes an upload that follows the
+   * Returns the body in the form in which it is sent. An incomplete body becomes an upload that follows the
    * client.
    * @param pieces the buffers that have arrived, edited or not
    */
@@ -317,70 +318,4 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
     this.pieces.length = 0
     this.reader.stop()
   }
-}
-
-/**
- * A body that undici writes while it arrives. Data of one turn of the event loop is written at the end of that turn: a
- * fast client costs fewer writes, and a local upstream is not woken for each buffer.
- */
-export class Upload implements BodyUpload {
-  private readonly queue: JoinedPieces
-  private isEnded: boolean
-  private isGathering: boolean
-  private wake: ((result: IteratorResult<Buffer>) => void) | null
-
-  constructor(pieces: readonly Buffer[]) {
-    this.queue = new JoinedPieces(pieces)
-    this.isEnded = false
-    this.isGathering = false
-    this.wake = null
-  }
-
-  /** Undici has taken all of the body. Whether the socket has sent it cannot be known. */
-  get written(): boolean {
-    return this.isEnded && this.queue.list.length === 0
-  }
-
-  /** Adds data to the upload. */
-  push(data: Buffer): void {
-    this.queue.add(data)
-    if (this.isGathering || this.wake === null) return
-    this.isGathering = true
-    setImmediate(flush, this)
-  }
-
-  /** Ends the upload, complete or not: undici compares the bytes with `content-length`, and fails if they differ. */
-  end(): void {
-    this.isEnded = true
-    this.flush()
-  }
-
-  /** Gives undici the next buffer, if it waits for one. */
-  flush(): void {
-    const { wake } = this
-    this.isGathering = false
-    if (wake === null || (this.queue.list.length === 0 && !this.isEnded)) return
-    this.wake = null
-    wake(this.take())
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  next(): Promise<IteratorResult<Buffer>> {
-    if (this.queue.list.length > 0 || this.isEnded) return Promise.resolve(this.take())
-    return new Promise((resolve) => {
-      this.wake = resolve
-    })
-  }
-
-  private take(): IteratorResult<Buffer> {
-    const value = this.queue.list.shift()
-    return value === undefined ? { value, done: true } : { value, done: false }
-  }
-}
-
-function flush(upload: Upload): void {
-  upload.flush()
 }

@@ -6,8 +6,8 @@ import { readErrorCode } from '../lib/error-code.js'
 import { createMeter } from '../metering/create-meter.js'
 import type { Meter } from '../metering/meter.js'
 import type { Translation } from '../translate/translation.js'
-import type { TappedSocket } from '../upstream/connector.js'
 import { findOddReason } from '../upstream/odd-reasons.js'
+import type { RawSocket } from '../upstream/raw-socket.js'
 import type { Attempt, ResponseHead } from './attempt.js'
 import { ChunkedBody } from './chunked-body.js'
 import { Failover } from './failover.js'
@@ -231,7 +231,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   }
 
   /** Has the body read at the socket: undici's parser takes long for a chunk. */
-  private divertBody(rawSocket: TappedSocket): void {
+  private divertBody(rawSocket: RawSocket): void {
     if (this.translation === null) this.sink.passChunks(this, rawSocket)
     // Only a response to POST with a body is translated, so that the chunks that its head announces do come.
     else this.body = new ChunkedBody(this, rawSocket)

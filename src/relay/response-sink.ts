@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseFacts } from '../http/response-headers.js'
 import type { Meter } from '../metering/meter.js'
-import type { TappedSocket } from '../upstream/connector.js'
+import type { RawSocket } from '../upstream/raw-socket.js'
 
 /** An upstream's response head, filtered for clients: without hop-by-hop headers, and adapted to a translated body. */
 export interface FilteredHead {
@@ -35,7 +35,7 @@ export interface ResponseSink {
   /** Sends the head alone, if no body bytes have gone out. */
   flushHead(): void
   /** Lets the chunks of a chunked body pass from socket to socket, where the sink can do that. */
-  passChunks(observer: ChunkObserver, rawSocket: TappedSocket): void
+  passChunks(observer: ChunkObserver, rawSocket: RawSocket): void
   /** The upstream may send again: resumes the chunks that pass from socket to socket. */
   resumeChunks(): void
   /** A chunk has arrived from the upstream. */

@@ -1,7 +1,6 @@
-import type { Dispatcher } from 'undici'
 import type { CloudConfig } from '../config/cloud-config.js'
 import type { UpstreamConfig } from '../config/upstreams.js'
-import { findHeader } from '../http/flat-headers.js'
+import { findHeader, type RawHeaders } from '../http/flat-headers.js'
 import { CREDENTIAL_MISSING } from '../routing/outcome.js'
 import { createAwsFetch } from './cloud/aws-keys.js'
 import { type CredentialSource, FixedSource } from './cloud/credential-source.js'
@@ -11,6 +10,7 @@ import { RequestSigner } from './cloud/request-signer.js'
 import type { AwsKey } from './cloud/sigv4.js'
 import { type TokenEvents, TokenSource } from './cloud/token-source.js'
 import type { DispatchRequest } from './connection-pool.js'
+import type { DispatchHandler, RawHeaderList } from './dispatch-handler.js'
 import { createTokenClient } from './token-client.js'
 
 /** What is reported of the credentials of upstreams. */
@@ -132,7 +132,7 @@ export class SignedAccess {
     )
   }
 
-  onRefused(status: number, raw: readonly Buffer[]): void {
+  onRefused(status: number, raw: RawHeaders): void {
     const isSignature = SIGNATURE_ERRORS.test(findHeader(raw, 'x-amzn-errortype') ?? '')
     if (status !== 401 && !isSignature) return
     this.signer.followClock(raw)
@@ -149,39 +149,39 @@ function createMissing(upstream: string): Error {
 }
 
 /** An undici handler that tells the access of an upstream when its credential is refused. */
-export class CredentialWatch implements Dispatcher.DispatchHandler {
-  private readonly handler: Dispatcher.DispatchHandler
+export class CredentialWatch implements DispatchHandler {
+  private readonly handler: DispatchHandler
   private readonly access: CloudAccess
   /** Of the credential that the request was sent with. */
   private readonly generation: number
 
-  constructor(handler: Dispatcher.DispatchHandler, access: CloudAccess) {
+  constructor(handler: DispatchHandler, access: CloudAccess) {
     this.handler = handler
     this.access = access
     this.generation = access.source.generation
   }
 
   onConnect(abort: (reason?: Error) => void): void {
-    this.handler.onConnect?.(abort)
+    this.handler.onConnect(abort)
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
+  onHeaders(status: number, raw: RawHeaderList, resume: () => void, reason: string): boolean {
     const { access, generation } = this
     // A refusal of an earlier credential says nothing of the one that is there now.
     const isCurrent = generation === access.source.generation
     if ((status === 401 || status === 403) && isCurrent) access.onRefused(status, raw)
-    return this.handler.onHeaders?.(status, raw, resume, reason) ?? true
+    return this.handler.onHeaders(status, raw, resume, reason)
   }
 
   onData(chunk: Buffer): boolean {
-    return this.handler.onData?.(chunk) ?? true
+    return this.handler.onData(chunk)
   }
 
   onComplete(trailers: string[] | null): void {
-    this.handler.onComplete?.(trailers)
+    this.handler.onComplete(trailers)
   }
 
   onError(error: Error): void {
-    this.handler.onError?.(error)
+    this.handler.onError(error)
   }
 }

@@ -1,10 +1,14 @@
 import { isIP, type Socket } from 'node:net'
-import type { buildConnector, Client, Dispatcher } from 'undici'
+import type { buildConnector, Client } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
 import { AddressMemory, type Lookup } from './address-memory.js'
-import { Connection, type ConnectionEvents } from './connection.js'
-import { createConnector, createPlainConnector, isConnectionLost } from './connector.js'
+import type { Connection, ConnectionEvents } from './connection.js'
+import { isConnectionLost } from './connection-loss.js'
+import { createConnector, createPlainConnector } from './connector.js'
+import type { DispatchHandler } from './dispatch-handler.js'
 import { ProxyTunnels } from './egress-proxy.js'
+import { Http1Connection, type Http1Options } from './http1/http1-connection.js'
+import { UndiciConnection } from './undici-connection.js'
 import { parseEndpoint, stripHostBrackets } from './url.js'
 
 /** One request, as it is written to the upstream. */
@@ -14,16 +18,43 @@ export interface DispatchRequest {
   readonly path: string
   /** Name, value, name, value; with `content-length` if the body is an iterable of known length. */
   readonly headers: string[]
-  readonly body: Buffer | AsyncIterable<Buffer> | null
+  readonly body: Buffer | RequestUpload | null
   /** False keeps the connection after a HEAD request, where undici would close it. */
   readonly reset?: boolean
 }
+
+/** A body that is sent while it arrives. undici iterates it; our own client has it written. */
+export interface RequestUpload extends AsyncIterable<Buffer> {
+  /** Has the body written, as it arrives. */
+  sendTo(writer: UploadWriter): void
+  /** The writer has room again. */
+  readonly resume: () => void
+}
+
+export interface UploadWriter {
+  /** @returns false if the next data has to wait for `resume` */
+  write(data: Buffer): boolean
+  /** The body ends here, complete or not. */
+  end(): void
+}
+
+/** Which client the connections are of. `undici` is the reference in tests. */
+export type ClientKind = 'own' | 'undici'
 
 /**
  * Which kept connection may take a request. `recent`: one that had a request within `timeouts.upstreamReuseMs`. `none`:
  * a new connection is opened, as for a request that has met a lost one.
  */
 export type Reuse = 'any' | 'recent' | 'none'
+
+/**
+ * `THINWIRE_UPSTREAM_CLIENT=undici` is for tests, and for an upstream whose responses our own client refuses although
+ * they are right.
+ */
+const DEFAULT_CLIENT: ClientKind = process.env.THINWIRE_UPSTREAM_CLIENT === 'undici' ? 'undici' : 'own'
+
+/** Connections that time out shortly after each other are closed together. */
+const LEAST_IDLE_TIMER_MS = 20
 
 /** What became idle at most so much later than a lost connection, or earlier, is taken for lost too. */
 const SAME_AGE_MS = 1_000
@@ -39,9 +70,12 @@ export class ConnectionPool implements ConnectionEvents {
   private readonly config: UpstreamConfig
   private readonly connectOptions: buildConnector.BuildOptions
   private readonly clientOptions: Client.Options
+  private readonly http1Options: Http1Options
+  private readonly client: ClientKind
   /** Null if connections are direct. */
   private readonly tunnels: ProxyTunnels | null
-  private readonly connector: buildConnector.connector
+  /** For undici's client. */
+  private readonly tapped: buildConnector.connector
   private readonly addresses: AddressMemory
   /** The one that became idle last is the last. */
   private readonly idle: Connection[]
@@ -50,9 +84,13 @@ export class ConnectionPool implements ConnectionEvents {
   /** Serve their last request. */
   private readonly retiring: Set<Connection>
   private isClosed: boolean
+  /** Closes connections whose time is over; null if none is unused. */
+  private idleTimer: NodeJS.Timeout | null
+  /** `performance.now()` at which it fires. */
+  private idleTimerAt: number
 
   /** @param maxHeaderSize bytes of a response head */
-  constructor(config: UpstreamConfig, maxHeaderSize: number) {
+  constructor(config: UpstreamConfig, maxHeaderSize: number, client: ClientKind = DEFAULT_CLIENT) {
     const { connectMs } = config.timeouts
     this.config = config
     this.tunnels = config.proxy === null ? null : new ProxyTunnels(config.proxy, connectMs)
@@ -82,7 +120,16 @@ export class ConnectionPool implements ConnectionEvents {
       maxHeaderSize,
     }
     this.addresses = new AddressMemory()
-    this.connector = createConnector(this.connectOptions, this.tunnels, this.addresses)
+    this.tapped = createConnector(this.connectOptions, this.tunnels, this.addresses)
+    this.http1Options = {
+      endpoint: parseEndpoint(new URL(config.origin)),
+      connect: createPlainConnector(this.connectOptions, this.tunnels, this.addresses),
+      keepAliveMs: config.timeouts.upstreamKeepAliveMs,
+      maxHeaderSize,
+    }
+    this.client = client
+    this.idleTimer = null
+    this.idleTimerAt = Number.POSITIVE_INFINITY
     this.idle = []
     this.current = new Set()
     this.retiring = new Set()
@@ -90,11 +137,10 @@ export class ConnectionPool implements ConnectionEvents {
   }
 
   /** @returns the connection that has the request, or is being opened for it */
-  dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler, reuse: Reuse = 'any'): Connection {
+  dispatch(request: DispatchRequest, handler: DispatchHandler, reuse: Reuse = 'any'): Connection {
     const connection = this.take(reuse)
-    // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
-    connection.dispatch(request as Dispatcher.DispatchOptions, handler)
-    // undici has refused the request, and tells nobody else.
+    connection.dispatch(request, handler)
+    // The request was refused, as it cannot be written, and nobody else was told.
     if (!connection.isUsed) this.onUnused(connection)
     // A request that began under an earlier config may come after that config's upstream was closed.
     if (this.isClosed) void this.retireAll()
@@ -161,6 +207,7 @@ export class ConnectionPool implements ConnectionEvents {
     if (!this.current.has(connection)) return
     connection.idleSince = performance.now()
     this.idle.push(connection)
+    this.armIdleTimer(connection.idleUntil)
   }
 
   onLost(connection: Connection, error: Error): void {
@@ -184,12 +231,56 @@ export class ConnectionPool implements ConnectionEvents {
       const connection = idle[idle.length - 1] as Connection
       if (reuse === 'recent' && this.isOld(connection)) break
       idle.pop()
-      if (connection.isOpen) return connection
+      if (!connection.isOpen) continue
+      if (connection.idleUntil > performance.now()) return connection
+      this.drop(connection)
     }
-    const { config, clientOptions, connector } = this
-    const connection = new Connection(config.origin, clientOptions, connector, this)
+    const connection = this.create()
     this.current.add(connection)
     return connection
+  }
+
+  private create(): Connection {
+    const { config, clientOptions, tapped, http1Options } = this
+    return this.client === 'own'
+      ? new Http1Connection(http1Options, this)
+      : new UndiciConnection(config.origin, clientOptions, tapped, this)
+  }
+
+  private drop(connection: Connection): void {
+    this.current.delete(connection)
+    void connection.destroy()
+  }
+
+  /** One timer for all unused connections: their times are nearly always in the order in which they became unused. */
+  private armIdleTimer(at: number): void {
+    if (at >= this.idleTimerAt || at === Number.POSITIVE_INFINITY) return
+    if (this.idleTimer !== null) clearTimeout(this.idleTimer)
+    this.idleTimerAt = at
+    this.idleTimer = setTimeout(
+      closeOutdated,
+      Math.max(at - performance.now(), LEAST_IDLE_TIMER_MS),
+      this,
+    ).unref()
+  }
+
+  /** Closes the unused connections whose time is over. */
+  closeOutdated(): void {
+    const { idle } = this
+    const now = performance.now()
+    this.idleTimer = null
+    this.idleTimerAt = Number.POSITIVE_INFINITY
+    let next = Number.POSITIVE_INFINITY
+    let kept = 0
+    for (const connection of idle) {
+      if (connection.idleUntil <= now) this.drop(connection)
+      else {
+        next = Math.min(next, connection.idleUntil)
+        idle[kept++] = connection
+      }
+    }
+    idle.length = kept
+    this.armIdleTimer(next)
   }
 
   private isOld({ idleSince }: Connection): boolean {
@@ -209,10 +300,7 @@ export class ConnectionPool implements ConnectionEvents {
     const { idle } = this
     let old = 0
     while (old < idle.length && ((idle[old] as Connection).idleSince ?? 0) <= idleSince + SAME_AGE_MS) old++
-    for (const connection of idle.splice(0, old)) {
-      this.current.delete(connection)
-      void connection.destroy()
-    }
+    for (const connection of idle.splice(0, old)) this.drop(connection)
   }
 
   private async retireAll(): Promise<void> {
@@ -228,4 +316,8 @@ export class ConnectionPool implements ConnectionEvents {
     await connection.close().catch(() => {})
     this.retiring.delete(connection)
   }
+}
+
+function closeOutdated(pool: ConnectionPool): void {
+  pool.closeOutdated()
 }

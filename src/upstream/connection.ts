@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { type buildConnector, Client, type Dispatcher } from 'undici'
+import type { DispatchRequest } from './connection-pool.js'
+import type { DispatchHandler } from './dispatch-handler.js'
 
 /** How a pool is told what has become of one of its connections. */
 export interface ConnectionEvents {
@@ -13,72 +14,23 @@ export interface ConnectionEvents {
   onForgotten(connection: Connection): void
 }
 
-/** One connection to an upstream: undici's client, which opens it with the first request, and the socket below. */
-export class Connection {
+/** One connection to an upstream, which opens with the first request. It takes one request at a time. */
+export interface Connection {
   /** `performance.now()` from which on it had no request; null if it has had none before its present one. */
   idleSince: number | null
+  /** `performance.now()` until which it may be used again. Infinite if it closes itself. */
+  readonly idleUntil: number
   /** Null before it is open, and after it was closed. */
-  socket: Socket | null
-  private readonly client: Client
-  private readonly events: ConnectionEvents
-
-  constructor(
-    origin: string,
-    options: Client.Options,
-    connect: buildConnector.connector,
-    events: ConnectionEvents,
-  ) {
-    this.idleSince = null
-    this.socket = null
-    this.events = events
-    this.client = new Client(origin, {
-      ...options,
-      connect: (target, callback) =>
-        connect(target, (...result) => {
-          this.socket = result[1] ?? null
-          callback(...result)
-        }),
-    })
-    this.client.on('drain', () => {
-      if (this.isOpen) events.onFree(this)
-      else events.onClosed(this)
-    })
-    this.client.on('disconnect', (_origin, _targets, error: Error) => {
-      this.socket = null
-      events.onLost(this, error)
-      if (!this.isUsed) events.onClosed(this)
-    })
-    this.client.on('connectionError', () => {
-      if (!this.isUsed) events.onClosed(this)
-    })
-  }
-
+  readonly socket: Socket | null
   /** It is open: a request can be written at once. */
-  get isOpen(): boolean {
-    return this.socket !== null && !this.socket.destroyed
-  }
-
+  readonly isOpen: boolean
   /** A request is under way, or waits for the connection to open. */
-  get isUsed(): boolean {
-    return this.client.stats.size > 0
-  }
-
-  dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    this.client.dispatch(request, handler)
-  }
-
+  readonly isUsed: boolean
+  dispatch(request: DispatchRequest, handler: DispatchHandler): void
   /** The network has forgotten it. */
-  forget(): void {
-    this.events.onForgotten(this)
-  }
-
+  forget(): void
   /** Closes it when its request has ended. */
-  close(): Promise<void> {
-    return this.client.close()
-  }
-
+  close(): Promise<void>
   /** Closes it at once; its request fails. */
-  destroy(): Promise<void> {
-    return this.client.destroy()
-  }
+  destroy(): Promise<void>
 }

@@ -1,6 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { listKeys } from '../config/upstream-keys.js'
 import type { UpstreamConfig } from '../config/upstreams.js'
+import { decodeLatin1 } from '../http/flat-headers.js'
 import { EMPTY } from '../lib/bytes.js'
 import { listBase64Forms, listTextForms } from './secret-forms.js'
 import { HELD_MIN, WireRedactor } from './wire-redactor.js'
@@ -24,6 +25,8 @@ const SECRET_MIN_LENGTH = 10
  */
 export class CredentialRedactor {
   private readonly secrets: readonly Buffer[]
+  /** The same in Latin-1. */
+  private readonly texts: readonly string[]
   /** Those forms that an event stream is searched for. */
   private readonly streamed: readonly Buffer[]
   /** No shorter text contains one. */
@@ -34,6 +37,7 @@ export class CredentialRedactor {
     this.secrets = sortForms(
       secrets.flatMap((secret) => [...listTextForms(secret), ...listBase64Forms(secret)]),
     )
+    this.texts = this.secrets.map((secret) => secret.toString('latin1'))
     this.shortest = Math.min(...this.secrets.map(({ length }) => length))
   }
 
@@ -47,19 +51,20 @@ export class CredentialRedactor {
   /** Replaces credentials in a text. */
   hide(text: string): string {
     let hidden = text
-    for (const secret of this.secrets) {
-      const shown = secret.toString('latin1')
+    for (const shown of this.texts) {
       if (hidden.includes(shown)) hidden = hidden.replaceAll(shown, HIDDEN)
     }
     return hidden
   }
 
   /** Replaces credentials in names and values of headers. @param raw name, value, name, value; changed in place */
-  hideInHeaders(raw: Buffer[]): void {
+  hideInHeaders(raw: (Buffer | string)[]): void {
     for (let i = 0; i < raw.length; i++) {
-      const text = raw[i] as Buffer
-      if (text.length < this.shortest || !this.isIn(text)) continue
-      raw[i] = Buffer.from(this.hide(text.toString('latin1')), 'latin1')
+      const value = raw[i] as Buffer | string
+      if (value.length < this.shortest) continue
+      const text = decodeLatin1(value)
+      const hidden = this.hide(text)
+      if (hidden !== text) raw[i] = hidden
     }
   }
 

@@ -1,7 +1,7 @@
-import type { Dispatcher } from 'undici'
-import { decodeLatin1 } from '../http/flat-headers.js'
+import { decodeLatin1, type RawHeaders } from '../http/flat-headers.js'
 import { removeEntityHeaders } from '../http/response-headers.js'
-import { takeRawSocket } from './connector.js'
+import type { DispatchHandler, RawHeaderList } from './dispatch-handler.js'
+import { takeRawSocket } from './raw-socket.js'
 import { isRewritable, type RelayLinks } from './relay-links.js'
 
 /** A longer body passes as it came. */
@@ -10,7 +10,7 @@ const HELD_MAX = 1024 * 1024
 /** The head of a response that waits for its body. */
 interface HeldHead {
   readonly status: number
-  readonly raw: Buffer[]
+  readonly raw: RawHeaderList
   readonly resume: () => void
   readonly reason: string
 }
@@ -20,15 +20,15 @@ interface HeldHead {
  * holds a short JSON body back until it is complete, so that a body without such a URL passes as it came, head and all,
  * and the length of another one is right.
  */
-export class LinkedResponse implements Dispatcher.DispatchHandler {
-  private readonly handler: Dispatcher.DispatchHandler
+export class LinkedResponse implements DispatchHandler {
+  private readonly handler: DispatchHandler
   private readonly links: RelayLinks
   /** Null if nothing is held. */
   private head: HeldHead | null
   private chunks: Buffer[]
   private bytes: number
 
-  constructor(handler: Dispatcher.DispatchHandler, links: RelayLinks) {
+  constructor(handler: DispatchHandler, links: RelayLinks) {
     this.handler = handler
     this.links = links
     this.head = null
@@ -37,12 +37,11 @@ export class LinkedResponse implements Dispatcher.DispatchHandler {
   }
 
   onConnect(abort: (reason?: Error) => void): void {
-    this.handler.onConnect?.(abort)
+    this.handler.onConnect(abort)
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
-    if (!isRewritable(status, raw, HELD_MAX))
-      return this.handler.onHeaders?.(status, raw, resume, reason) ?? true
+  onHeaders(status: number, raw: RawHeaderList, resume: () => void, reason: string): boolean {
+    if (!isRewritable(status, raw, HELD_MAX)) return this.handler.onHeaders(status, raw, resume, reason)
     // The handler behind this one must not divert a body that is held.
     takeRawSocket()
     this.head = { status, raw, resume, reason }
@@ -50,7 +49,7 @@ export class LinkedResponse implements Dispatcher.DispatchHandler {
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.head === null) return this.handler.onData?.(chunk) ?? true
+    if (this.head === null) return this.handler.onData(chunk)
     // The memory of a chunk belongs to undici's parser.
     this.chunks.push(Buffer.from(chunk))
     this.bytes += chunk.length
@@ -59,13 +58,13 @@ export class LinkedResponse implements Dispatcher.DispatchHandler {
 
   onComplete(trailers: string[] | null): void {
     if (this.head !== null) this.release(this.head, this.links.rewriteBody(Buffer.concat(this.chunks)))
-    this.handler.onComplete?.(trailers)
+    this.handler.onComplete(trailers)
   }
 
   onError(error: Error): void {
     // What came is the client's, and then the cut.
     if (this.head !== null) this.release(this.head, null)
-    this.handler.onError?.(error)
+    this.handler.onError(error)
   }
 
   /** Hands on what is held. @param changed the body in its place; null if it goes as it came */
@@ -73,16 +72,16 @@ export class LinkedResponse implements Dispatcher.DispatchHandler {
     this.head = null
     const { handler } = this
     const headers = changed === null ? raw : replaceLength(raw, changed.length)
-    let more = handler.onHeaders?.(status, headers, resume, reason) ?? true
-    for (const chunk of changed === null ? this.chunks : [changed]) more = handler.onData?.(chunk) ?? true
+    let more = handler.onHeaders(status, headers, resume, reason)
+    for (const chunk of changed === null ? this.chunks : [changed]) more = handler.onData(chunk)
     this.chunks = []
     return more
   }
 }
 
-function replaceLength(raw: readonly Buffer[], length: number): Buffer[] {
+function replaceLength(raw: RawHeaders, length: number): RawHeaderList {
   const headers = raw.map((text) => decodeLatin1(text))
   removeEntityHeaders(headers)
   headers.push('content-length', String(length))
-  return headers.map((text) => Buffer.from(text, 'latin1'))
+  return headers
 }

@@ -1,10 +1,10 @@
 import * as zlib from 'node:zlib'
-import type { Dispatcher } from 'undici'
-import { findHeader, type RawHeaders } from '../http/flat-headers.js'
+import { decodeLatin1, findHeader, type RawHeaders } from '../http/flat-headers.js'
 import { isEventStream } from '../http/media-type.js'
 import { EMPTY } from '../lib/bytes.js'
-import { filterRawSocket, takeRawSocket } from './connector.js'
 import type { BodyRedactor, CredentialRedactor } from './credential-redactor.js'
+import type { DispatchHandler, RawHeaderList } from './dispatch-handler.js'
+import { filterRawSocket, takeRawSocket } from './raw-socket.js'
 
 /** Bytes of a compressed error that are held, and of its text. */
 const HELD_MAX = 1024 * 1024
@@ -26,7 +26,7 @@ const ENCODING_HEADERS: ReadonlySet<string> = new Set([
 /** An error whose body is compressed, until it is complete. */
 interface HeldError {
   readonly status: number
-  readonly raw: Buffer[]
+  readonly raw: RawHeaderList
   readonly resume: () => void
   readonly reason: string
   readonly coding: string
@@ -36,8 +36,8 @@ interface HeldError {
 }
 
 /** An undici handler that passes a redacted response to another handler. */
-export class RedactedResponse implements Dispatcher.DispatchHandler {
-  private readonly handler: Dispatcher.DispatchHandler
+export class RedactedResponse implements DispatchHandler {
+  private readonly handler: DispatchHandler
   private readonly redactor: CredentialRedactor
   private body: BodyRedactor | null
   private heldError: HeldError | null
@@ -45,7 +45,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
   /** The error was not waited for: its handler has got all it gets. */
   private isOver: boolean
 
-  constructor(handler: Dispatcher.DispatchHandler, redactor: CredentialRedactor) {
+  constructor(handler: DispatchHandler, redactor: CredentialRedactor) {
     this.handler = handler
     this.redactor = redactor
     this.body = null
@@ -56,12 +56,12 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
 
   onConnect(abort: (reason?: Error) => void): void {
     this.abort = abort
-    this.handler.onConnect?.(abort)
+    this.handler.onConnect(abort)
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
+  onHeaders(status: number, raw: RawHeaderList, resume: () => void, reason: string): boolean {
     const { redactor, handler } = this
-    if (status < 200) return handler.onHeaders?.(status, raw, resume, reason) ?? true
+    if (status < 200) return handler.onHeaders(status, raw, resume, reason)
     redactor.hideInHeaders(raw)
     const shown = status < 300 ? reason : redactor.hide(reason)
     const coding = readCoding(raw)
@@ -72,7 +72,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
       return true
     }
     if (coding === null) this.readBody(status, raw)
-    return handler.onHeaders?.(status, raw, resume, shown) ?? true
+    return handler.onHeaders(status, raw, resume, shown)
   }
 
   onData(chunk: Buffer): boolean {
@@ -83,7 +83,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
       return true
     }
     const redacted = this.body === null ? chunk : this.body.push(chunk)
-    return redacted.length === 0 || (this.handler.onData?.(redacted) ?? true)
+    return redacted.length === 0 || this.handler.onData(redacted)
   }
 
   onComplete(trailers: string[] | null): void {
@@ -91,13 +91,13 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
     if (this.isOver) return
     if (heldError !== null) this.releaseError(heldError)
     const rest = this.body?.end() ?? EMPTY
-    if (rest.length > 0) this.handler.onData?.(rest)
-    this.handler.onComplete?.(trailers)
+    if (rest.length > 0) this.handler.onData(rest)
+    this.handler.onComplete(trailers)
   }
 
   onError(error: Error): void {
     clearTimeout(this.heldError?.timer)
-    if (!this.isOver) this.handler.onError?.(error)
+    if (!this.isOver) this.handler.onError(error)
   }
 
   /** The error takes too long: the client gets its status. */
@@ -108,7 +108,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
     try {
       this.onComplete(null)
     } catch (error) {
-      this.handler.onError?.(error as Error)
+      this.handler.onError(error as Error)
     }
     this.isOver = true
     abort?.(TOO_SLOW)
@@ -135,14 +135,14 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
     const body = chunks === null ? null : Buffer.concat(chunks)
     const text = body === null || body.length === 0 ? body : decode(body, coding)
     const isClean = text !== null && body !== null && !redactor.isIn(text)
-    handler.onHeaders?.(status, isClean ? raw : removeEncoding(raw), resume, reason)
+    handler.onHeaders(status, isClean ? raw : removeEncoding(raw), resume, reason)
     if (isClean) {
-      if (body.length > 0) handler.onData?.(body)
+      if (body.length > 0) handler.onData(body)
       return
     }
     this.body = redactor.body()
     const redacted = this.body.push(text ?? UNREADABLE)
-    if (redacted.length > 0) handler.onData?.(redacted)
+    if (redacted.length > 0) handler.onData(redacted)
   }
 }
 
@@ -163,11 +163,12 @@ function readCoding(raw: RawHeaders): string | null {
   return coding === '' || coding === 'identity' ? null : coding
 }
 
-function removeEncoding(raw: readonly Buffer[]): Buffer[] {
-  const kept: Buffer[] = []
+function removeEncoding(raw: RawHeaders): RawHeaderList {
+  const kept: RawHeaderList = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = raw[i] as Buffer
-    if (!ENCODING_HEADERS.has(name.toString('latin1').toLowerCase())) kept.push(name, raw[i + 1] as Buffer)
+    const name = raw[i] as Buffer | string
+    if (!ENCODING_HEADERS.has(decodeLatin1(name).toLowerCase()))
+      kept.push(name, raw[i + 1] as Buffer | string)
   }
   return kept
 }

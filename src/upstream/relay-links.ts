@@ -1,6 +1,6 @@
 import { LINK_FIELDS, LINK_HEADERS, LINK_LISTS, LINK_URLS } from '../api/link-fields.js'
 import { parseRequestTarget } from '../api/request-target.js'
-import { decodeLatin1, type FlatHeaderList, type FlatHeaders } from '../http/flat-headers.js'
+import { decodeLatin1, type FlatHeaderList, type FlatHeaders, type RawHeaders } from '../http/flat-headers.js'
 import { findOwnUrl } from '../http/own-url.js'
 import { applyEdits, type Edit } from '../json/edits.js'
 import { findOnly, parseOutline, readElements, readText, type Value, WHOLE } from '../json/outline.js'
@@ -122,12 +122,12 @@ function readOrigin(url: string): string | null {
 }
 
 /** Whether the body of a response can be rewritten: JSON that is not compressed, and not too long. */
-export function isRewritable(status: number, raw: readonly Buffer[], longest: number): boolean {
+export function isRewritable(status: number, raw: RawHeaders, longest: number): boolean {
   if (status < 200 || status >= 300 || status === 204) return false
   let isJson = false
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    const value = decodeLatin1(raw[i + 1] as Buffer).trim()
-    switch (decodeLatin1(raw[i] as Buffer).toLowerCase()) {
+    const value = decodeLatin1(raw[i + 1] as Buffer | string).trim()
+    switch (decodeLatin1(raw[i] as Buffer | string).toLowerCase()) {
       case 'content-type':
         isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(value)
         break

@@ -1,10 +1,10 @@
-import type { Dispatcher } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
 import type { UpstreamConfig } from '../config/upstreams.js'
 import { findHeader } from '../http/flat-headers.js'
 import type { SendTokenRequest, TokenResponse } from './cloud/token-endpoint.js'
 import { TokenError } from './cloud/token-source.js'
 import { ConnectionPool } from './connection-pool.js'
+import type { DispatchHandler, RawHeaderList } from './dispatch-handler.js'
 
 /** The whole time for one response of a token endpoint, connection included. */
 const TIMEOUT_MS = 10_000
@@ -40,7 +40,7 @@ export function createTokenClient(
 }
 
 /** Collects one response. */
-class TokenResponseReader implements Dispatcher.DispatchHandler {
+class TokenResponseReader implements DispatchHandler {
   private readonly resolve: (response: TokenResponse) => void
   private readonly reject: (error: Error) => void
   private readonly timer: NodeJS.Timeout
@@ -63,7 +63,7 @@ class TokenResponseReader implements Dispatcher.DispatchHandler {
     // The pool is destroyed when it is over, whatever came of it.
   }
 
-  onHeaders(status: number, raw: Buffer[]): boolean {
+  onHeaders(status: number, raw: RawHeaderList): boolean {
     if (status < 200) return true
     this.status = status
     const date = Date.parse(findHeader(raw, 'date') ?? '')

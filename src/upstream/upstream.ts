@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
-import type { Dispatcher } from 'undici'
 import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamKey } from '../config/upstream-keys.js'
@@ -18,6 +17,7 @@ import { type CloudMessages, findCloudMessages, isAdapted } from './cloud-messag
 import type { Connection } from './connection.js'
 import { ConnectionPool, type DispatchRequest, type Reuse } from './connection-pool.js'
 import { CredentialRedactor } from './credential-redactor.js'
+import type { DispatchHandler } from './dispatch-handler.js'
 import { RedactedResponse } from './redacted-response.js'
 import { UpstreamAddress } from './upstream-address.js'
 import { UpstreamAuth } from './upstream-auth.js'
@@ -173,7 +173,7 @@ export class Upstream {
    * @returns the connection that has the request, or is being opened for it
    * @throws with the code CREDENTIAL_MISSING if there is no valid credential at the moment
    */
-  dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler, reuse: Reuse = 'any'): Connection {
+  dispatch(request: DispatchRequest, handler: DispatchHandler, reuse: Reuse = 'any'): Connection {
     const { access, redactor } = this
     this.usedAt = performance.now()
     access?.complete(request)
@@ -217,11 +217,11 @@ export class Upstream {
       this.pool.dispatch(
         { method: 'HEAD', path, headers: [], body: null, reset: false },
         {
-          onRequestStart() {},
-          onResponseStart() {},
-          onResponseData() {},
-          onResponseEnd: () => resolve(null),
-          onResponseError: (_controller, error) => resolve(error),
+          onConnect() {},
+          onHeaders: () => true,
+          onData: () => true,
+          onComplete: () => resolve(null),
+          onError: resolve,
         },
       )
     })

@@ -5,12 +5,9 @@ import { Pool } from 'undici'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readErrorCode } from '../../src/lib/error-code.js'
-import {
-  createConnector,
-  type TappedSocket,
-  takeRawSocket,
-  wasConnectionReused,
-} from '../../src/upstream/connector.js'
+import { wasConnectionReused } from '../../src/upstream/connection-loss.js'
+import { createConnector } from '../../src/upstream/connector.js'
+import { type RawSocket, takeRawSocket } from '../../src/upstream/raw-socket.js'
 import { until, wait } from '../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
 
@@ -42,7 +39,7 @@ test('chunks are read from a TLS connection as they came, and the connection is 
   for (let i = 0; i < 2; i++) {
     const taken: Buffer[] = []
     let bytes = 0
-    let rawSocket: TappedSocket | null = null
+    let rawSocket: RawSocket | null = null
     const wanted = chunk('hello').length + chunk(large).length
     const parsed: Buffer[] = []
     const ended = new Promise<void>((resolve, reject) => {
@@ -58,7 +55,7 @@ test('chunks are read from a TLS connection as they came, and the connection is 
                 const rest = Math.min(piece.length, wanted - bytes)
                 taken.push(piece.subarray(0, rest))
                 bytes += rest
-                return rest === piece.length || (rawSocket as TappedSocket).giveBack(piece.subarray(rest))
+                return rest === piece.length || (rawSocket as RawSocket).giveBack(piece.subarray(rest))
               },
             })
           },

@@ -1,4 +1,4 @@
-import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../../http/flat-headers.js'
+import { type FlatHeaderList, findHeader, type RawHeaders, removeHeader } from '../../http/flat-headers.js'
 import { type AwsKey, buildAuthorization, formatAmzDate, hashBody, type SigningScope } from './sigv4.js'
 
 /** AWS refuses a signature whose time differs from its own by more than five minutes. */
@@ -43,7 +43,7 @@ export class RequestSigner {
   }
 
   /** Follows the upstream's clock, if a refusal may come from the difference. @param raw headers of the response */
-  followClock(raw: FlatHeaders | readonly Buffer[]): void {
+  followClock(raw: RawHeaders): void {
     const date = Date.parse(findHeader(raw, 'date') ?? '')
     const offset = date - Date.now()
     if (Math.abs(offset - this.offset) > CLOCK_MS) this.offset = offset

@@ -1,0 +1,81 @@
+import type { Socket } from 'node:net'
+import { type buildConnector, Client, type Dispatcher } from 'undici'
+import type { Connection, ConnectionEvents } from './connection.js'
+import type { DispatchRequest } from './connection-pool.js'
+import type { DispatchHandler } from './dispatch-handler.js'
+
+/**
+ * A connection on undici's client. `Http1Connection` has taken its place: this one is the reference that the tests
+ * compare it with.
+ */
+export class UndiciConnection implements Connection {
+  /** `performance.now()` from which on it had no request; null if it has had none before its present one. */
+  idleSince: number | null
+  readonly idleUntil: number
+  /** Null before it is open, and after it was closed. */
+  socket: Socket | null
+  private readonly client: Client
+  private readonly events: ConnectionEvents
+
+  constructor(
+    origin: string,
+    options: Client.Options,
+    connect: buildConnector.connector,
+    events: ConnectionEvents,
+  ) {
+    this.idleSince = null
+    this.idleUntil = Number.POSITIVE_INFINITY
+    this.socket = null
+    this.events = events
+    this.client = new Client(origin, {
+      ...options,
+      connect: (target, callback) =>
+        connect(target, (...result) => {
+          this.socket = result[1] ?? null
+          callback(...result)
+        }),
+    })
+    this.client.on('drain', () => {
+      if (this.isOpen) events.onFree(this)
+      else events.onClosed(this)
+    })
+    this.client.on('disconnect', (_origin, _targets, error: Error) => {
+      this.socket = null
+      events.onLost(this, error)
+      if (!this.isUsed) events.onClosed(this)
+    })
+    this.client.on('connectionError', () => {
+      if (!this.isUsed) events.onClosed(this)
+    })
+  }
+
+  /** It is open: a request can be written at once. */
+  get isOpen(): boolean {
+    return this.socket !== null && !this.socket.destroyed
+  }
+
+  /** A request is under way, or waits for the connection to open. */
+  get isUsed(): boolean {
+    return this.client.stats.size > 0
+  }
+
+  dispatch(request: DispatchRequest, handler: DispatchHandler): void {
+    // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
+    this.client.dispatch(request as Dispatcher.DispatchOptions, handler as Dispatcher.DispatchHandler)
+  }
+
+  /** The network has forgotten it. */
+  forget(): void {
+    this.events.onForgotten(this)
+  }
+
+  /** Closes it when its request has ended. */
+  close(): Promise<void> {
+    return this.client.close()
+  }
+
+  /** Closes it at once; its request fails. */
+  destroy(): Promise<void> {
+    return this.client.destroy()
+  }
+}
