@@ -12,6 +12,7 @@ import type { DecodeHandler } from './body-decoder.js'
 import { type BodyFlaw, BodyReader, joinInPlace } from './body-reader.js'
 import type { ByteBudget } from './byte-budget.js'
 import { Upload } from './upload.js'
+import type { BodyReceiver, ClientRequest } from './client-request.js'
 
 /** Why a body is refused; also the code of the error that the client gets. */
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
@@ -63,7 +64,7 @@ export interface RequestSink extends Stage {
  * names another model, or a stored object that the request goes on from, the attempt is cancelled. The upstream does
  * not have the whole request at that time, so it has not acted on it.
  */
-export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
+export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler, BodyReceiver {
   readonly pieces: Buffer[]
   /** The whole body has arrived. */
   isComplete: boolean
@@ -136,16 +137,13 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
   }
 
   /** Begins to read the body. */
-  start(): void {
+  start(req: ClientRequest): void {
     if (this.declared > this.limits.bodyBytes) {
       this.refuse('body_too_large')
       return
     }
-    const { exchange } = this
-    const { req } = exchange
-    exchange.startBody(performance.now())
-    req.on('data', (data: Buffer) => this.onData(data))
-    req.on('end', () => this.onEnd())
+    this.exchange.startBody(performance.now())
+    req.deliverTo(this)
   }
 
   /** Makes `sink` the stage of the exchange: now, or when the body is complete. */
@@ -207,7 +205,7 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
     else if (now - this.exchange.timeline.startedAt > this.limits.requestMs) this.refuse('request_timeout')
   }
 
-  private onData(data: Buffer): void {
+  onData(data: Buffer): void {
     const { exchange } = this
     if (this.isOver || exchange.stage !== this) return
     this.received += data.length
@@ -262,7 +260,7 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
     return this.events.onDoubt(this.exchange)
   }
 
-  private onEnd(): void {
+  onEnd(): void {
     const { exchange } = this
     if (this.isOver || exchange.stage !== this) return
     const now = performance.now()

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
+import type { ClientRequest } from '../relay/client-request.js'
 import type { RelayContext } from '../relay/relay-context.js'
 import {
   BOUND_OF_BODY_REFUSAL,
@@ -38,10 +39,10 @@ export class BodyIntake {
   }
 
   /** @param length that the head declares; -1 if it is not known */
-  start(exchange: Exchange, length: number): void {
+  start(exchange: Exchange, req: ClientRequest, length: number): void {
     const body = new RequestBody(exchange, length, this.events, this.limits, this.context.budget)
     exchange.body = body
     exchange.stage = body
-    body.start()
+    body.start(req)
   }
 }

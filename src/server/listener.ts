@@ -14,6 +14,7 @@ import type { ListenAddress } from '../config/listen.js'
 import { EMPTY } from '../lib/bytes.js'
 import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
+import { ClientRequest } from '../relay/client-request.js'
 import { discardInput } from '../relay/discard-input.js'
 import { ConnectionCounts } from './connection-counts.js'
 import { HeldBytes } from './held-bytes.js'
@@ -35,11 +36,11 @@ const DRAIN_POLL_MS = 25
 
 /** Node's HTTP server with all limits set, one clock for all exchanges, and the drain at shutdown. */
 export class Listener {
-  private readonly http: HttpServer
+  private readonly http: HttpServer<typeof ClientRequest>
   /** Null without TLS. */
   private readonly tls: TlsServer | null
   /** Makes HTTP, or TLS and then HTTP, of a TCP connection. */
-  private readonly accept: (this: HttpServer, socket: Socket) => void
+  private readonly accept: (this: Listener['http'], socket: Socket) => void
   private readonly handler: RequestHandler
   private readonly config: Config
   private readonly log: Log
@@ -57,7 +58,8 @@ export class Listener {
     this.handler = handler
     this.log = log
     this.address = null
-    const options: ServerOptions & UpgradeOption = {
+    const options: ServerOptions<typeof ClientRequest> & UpgradeOption = {
+      IncomingMessage: ClientRequest,
       noDelay: true,
       // Finds clients that are gone without a FIN, such as a closed laptop.
       keepAlive: true,
@@ -232,7 +234,7 @@ export class Listener {
     this.tls?.use(certificate)
   }
 
-  private onRequest(req: IncomingMessage, res: ServerResponse, expects: Expectation): void {
+  private onRequest(req: ClientRequest, res: ServerResponse, expects: Expectation): void {
     // Behind the last response of a connection nothing is served (RFC 9112, 9.6).
     if (!req.socket.writable) {
       this.pipelining.stop()
@@ -243,7 +245,7 @@ export class Listener {
     if (!isHeld) this.begin(req, res, expects)
   }
 
-  private begin(req: IncomingMessage, res: ServerResponse, expects: Expectation): void {
+  private begin(req: ClientRequest, res: ServerResponse, expects: Expectation): void {
     if (expects === 'other') this.handler.refuseExpectation(req, res)
     else this.handler.handle(req, res, expects === 'continue')
   }

@@ -18,6 +18,7 @@ import type { MetricsSource } from '../observe/metrics.js'
 import { Readiness } from '../observe/readiness.js'
 import type { LedgerState } from '../observe/relay-state.js'
 import { ByteBudget } from '../relay/byte-budget.js'
+import type { ClientRequest } from '../relay/client-request.js'
 import { sendError } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
@@ -99,11 +100,11 @@ export class RequestHandler implements MetricsSource {
   }
 
   /** @param expects the client waits for 100 Continue before it sends its body */
-  handle(req: IncomingMessage, res: ServerResponse, expects: boolean): void {
+  handle(req: ClientRequest, res: ServerResponse, expects: boolean): void {
     const exchange = this.open(req, res)
     exchange.awaitsContinue = expects
     try {
-      this.begin(exchange)
+      this.begin(exchange, req)
     } catch (error) {
       this.crash(exchange, error)
     }
@@ -192,8 +193,7 @@ export class RequestHandler implements MetricsSource {
     return exchange
   }
 
-  private begin(exchange: Exchange): void {
-    const { req, res } = exchange
+  private begin(exchange: Exchange, req: ClientRequest): void {
     if (!this.hasSoundHead(exchange)) return
     if (req.method === 'OPTIONS') {
       this.local.answerPreflight(exchange)
@@ -214,9 +214,9 @@ export class RequestHandler implements MetricsSource {
     }
     if (exchange.awaitsContinue && length <= this.config.limits.bodyBytes) {
       exchange.awaitsContinue = false
-      res.writeContinue()
+      exchange.res.writeContinue()
     }
-    this.bodies.start(exchange, length)
+    this.bodies.start(exchange, req, length)
   }
 
   private beginUpgrade(exchange: Exchange, socket: Socket, head: Buffer): void {

@@ -7,6 +7,7 @@ import { ignore } from '../lib/ignore.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
 import { tcpSocketOf } from '../lib/tls-parent.js'
 import type { Log } from '../observe/log.js'
+import type { ClientRequest } from '../relay/client-request.js'
 import { discardInput } from '../relay/discard-input.js'
 import type { Refusals } from './refusals.js'
 import type { ServerCertificate } from './tls-certificate.js'
@@ -43,13 +44,13 @@ export interface HandshakeReports {
  * it neither counts nor closes them. A handshake takes `timeouts.headersMs` at most.
  */
 export class TlsServer {
-  readonly http: HttpsServer
+  readonly http: HttpsServer<typeof ClientRequest>
   /** Connections in their handshake. */
   private readonly handshakes: Set<Socket>
   private readonly reports: HandshakeReports
 
   constructor(
-    options: ServerOptions,
+    options: ServerOptions<typeof ClientRequest>,
     certificate: ServerCertificate,
     { headersMs, bufferBytes }: { readonly headersMs: number; readonly bufferBytes: number },
     reports: HandshakeReports,
