@@ -10,6 +10,9 @@ import { CACHED_USAGE, NO_USAGE, resolveUsage, type TokenUsage } from './token-u
 export interface SummarySink {
   /** Called once for each request, after its bytes have left. */
   record(summary: RequestSummary): void
+  /** More summaries follow in the next turns: what is written of them may wait until `endBatch`. */
+  startBatch?(): void
+  endBatch?(): void
   /** Called at every tick of the listener's clock. @param now `performance.now()` */
   tick?(now: number): void
 }

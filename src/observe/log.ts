@@ -62,6 +62,14 @@ export class Log implements SummarySink {
     const { level: _, time: __, msg, ...fields } = JSON.parse(line)
     this.logger[level](fields, msg)
   }
+
+  startBatch(): void {
+    this.sink?.startBatch?.()
+  }
+
+  endBatch(): void {
+    this.sink?.endBatch?.()
+  }
 }
 
 /** Names and texts of a line may be a client's: what a terminal obeys or hides is not in them. */

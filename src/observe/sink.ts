@@ -16,6 +16,9 @@ export interface Sink {
 export interface OpenSink extends Sink {
   /** Bytes that are not written yet. */
   readonly queued: number
+  /** More lines follow in the next turns: one write is for all of them. */
+  startBatch?(): void
+  endBatch?(): void
 }
 
 /**
@@ -33,10 +36,12 @@ export function openSink(): OpenSink {
 abstract class GatheringSink implements OpenSink {
   private readonly lines: LineBuffer
   private waiting: boolean
+  private held: boolean
 
   constructor() {
     this.lines = new LineBuffer()
     this.waiting = false
+    this.held = false
     process.once('exit', () => {
       if (this.lines.bytes > 0) this.writeLast(this.lines.take())
     })
@@ -45,7 +50,16 @@ abstract class GatheringSink implements OpenSink {
   write(line: string): void {
     if (this.queued + line.length > BACKLOG_BYTES) return
     this.lines.add(line)
-    if (!this.waiting) this.wait()
+    if (!this.waiting && !this.held) this.wait()
+  }
+
+  startBatch(): void {
+    this.held = true
+  }
+
+  endBatch(): void {
+    this.held = false
+    if (!this.waiting && this.lines.bytes > 0) this.wait()
   }
 
   /** Bytes in memory. */
@@ -69,7 +83,7 @@ abstract class GatheringSink implements OpenSink {
   flush(): void {
     this.writeOut(this.lines.take(), () => {
       this.waiting = false
-      if (this.lines.bytes > 0) this.wait()
+      if (this.lines.bytes > 0 && !this.held) this.wait()
     })
   }
 }

@@ -1,27 +1,57 @@
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 
-/** Summaries are handed on together when there are so many, or after `gatherMs`. */
+/** Most summaries that wait to be handed on: beyond it, the first of them are handed on at once. */
 const MAX_GATHERED = 1_000
 
-/** Hands the summary of every request to each sink: the ledger, the log, the metrics and others. */
+/**
+ * Summaries that are handed on in one turn of the event loop. All sinks together take some 20 microseconds for each,
+ * and the chunks of open streams wait meanwhile.
+ */
+const SLICE = 8
+
+/**
+ * If more than these come in each turn, the turns themselves are long. Then as many are handed on as have come since
+ * the turn before, but no more than this share of those that wait: a thousand clients may leave in one turn.
+ */
+const MOST_SHARE = 1 / 8
+
+/**
+ * Hands the summary of every request to each sink: the ledger, the log, the metrics and others. Summaries are gathered
+ * for a moment and then handed on one after the other, as code that runs again and again is in the processor's caches;
+ * but only some in each turn of the event loop.
+ */
 export class Recorder {
   private readonly sinks: readonly SummarySink[]
   private readonly gatherMs: number
   private gathered: RequestSummary[]
+  /** How many of these, the first ones, have been gathered for long enough. */
+  private due: number
+  /** How many have come since some were handed on. */
+  private arrived: number
   /** Requests that are over, but whose response the meter has not read to its end. */
   private readonly unread: Set<RequestSummary>
-  private isWaiting: boolean
+  /** The time for gathering runs. */
+  private isGathering: boolean
+  /** More are handed on in the next turn. */
+  private isPassing: boolean
+  /** The sinks have been told that more follow. */
+  private isHolding: boolean
 
   /**
    * @param sinks in the order in which they get the summaries
-   * @param gatherMs milliseconds for which summaries are gathered; 0: until the end of the turn
+   * @param gatherMs milliseconds for which summaries are gathered; 0: until the end of the turn, and then all of them
+   * are handed on in it
    */
   constructor(sinks: readonly SummarySink[], gatherMs: number) {
     this.sinks = sinks
     this.gatherMs = gatherMs
     this.gathered = []
+    this.due = 0
+    this.arrived = 0
     this.unread = new Set()
-    this.isWaiting = false
+    this.isGathering = false
+    this.isPassing = false
+    this.isHolding = false
   }
 
   add(summary: RequestSummary): void {
@@ -66,26 +96,83 @@ export class Recorder {
     this.flush()
   }
 
-  /** Hands on what was gathered. */
+  /** Hands on all that was gathered. */
   flush(): void {
     const { gathered } = this
-    this.isWaiting = false
     this.gathered = []
-    // Sink by sink and not summary by summary: each stays in the processor's caches.
-    for (const sink of this.sinks) for (const summary of gathered) sink.record(summary)
+    this.due = 0
+    this.pass(gathered)
+    this.release()
   }
 
   private gather(summary: RequestSummary): void {
     this.gathered.push(summary)
-    if (this.gathered.length >= MAX_GATHERED) this.flush()
-    else if (!this.isWaiting) {
-      this.isWaiting = true
-      if (this.gatherMs === 0) setImmediate(flush, this)
-      else setTimeout(flush, this.gatherMs, this).unref()
+    this.arrived++
+    if (this.gathered.length > MAX_GATHERED) this.passFirst(SLICE)
+    if (this.isGathering) return
+    this.isGathering = true
+    if (this.gatherMs === 0) setImmediate(onGathered, this)
+    else setTimeout(onGathered, this.gatherMs, this).unref()
+  }
+
+  /** The time for gathering is over. */
+  onGathered(): void {
+    this.isGathering = false
+    if (this.gatherMs === 0) {
+      this.flush()
+      return
     }
+    this.due = this.gathered.length
+    // Under load there are always more to follow: what the sinks have got is not held for all that time.
+    if (this.isPassing) {
+      this.release()
+      return
+    }
+    this.arrived = 0
+    this.passSlice()
+  }
+
+  /** Hands on as many as one turn may. The rest follows in the next turns. */
+  passSlice(): void {
+    const share = Math.min(this.arrived, Math.ceil(this.due * MOST_SHARE))
+    this.arrived = 0
+    const count = Math.min(this.due, Math.max(SLICE, share))
+    this.isPassing = count < this.due
+    if (this.isPassing && !this.isHolding) this.hold()
+    this.passFirst(count)
+    if (this.isPassing) setImmediate(passSlice, this)
+    else this.release()
+  }
+
+  private passFirst(count: number): void {
+    const first = this.gathered.splice(0, count)
+    this.due = Math.max(0, this.due - first.length)
+    this.pass(first)
+  }
+
+  /** Sink by sink and not summary by summary: each stays in the processor's caches. */
+  private pass(summaries: readonly RequestSummary[]): void {
+    for (const sink of this.sinks) for (const summary of summaries) sink.record(summary)
+  }
+
+  /** Tells the sinks that more summaries follow soon. */
+  private hold(): void {
+    this.isHolding = true
+    for (const sink of this.sinks) sink.startBatch?.()
+  }
+
+  /** Tells the sinks that no more are waited for. */
+  private release(): void {
+    if (!this.isHolding) return
+    this.isHolding = false
+    for (const sink of this.sinks) sink.endBatch?.()
   }
 }
 
-function flush(recorder: Recorder): void {
-  recorder.flush()
+function onGathered(recorder: Recorder): void {
+  recorder.onGathered()
+}
+
+function passSlice(recorder: Recorder): void {
+  recorder.passSlice()
 }

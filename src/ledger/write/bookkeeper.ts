@@ -149,6 +149,14 @@ export class Bookkeeper implements SummarySink {
     this.ledger.record(summary)
   }
 
+  startBatch(): void {
+    this.ledger.startBatch()
+  }
+
+  endBatch(): void {
+    this.ledger.endBatch()
+  }
+
   /**
    * Writes open requests to the journal: those that have run for a second, and again every few seconds. At its end, the
    * relay writes all of them, and more often.

@@ -53,6 +53,8 @@ export class Ledger implements SummarySink {
   private written: number
   private dropped: number
   private isScheduled: boolean
+  /** More records follow in the next turns. */
+  private isHeld: boolean
   private timer: NodeJS.Timeout | null
   private pumping: Promise<void> | null
   private closing: boolean
@@ -104,6 +106,7 @@ export class Ledger implements SummarySink {
     this.written = 0
     this.dropped = 0
     this.isScheduled = false
+    this.isHeld = false
     this.timer = null
     this.pumping = null
     this.closing = false
@@ -153,6 +156,16 @@ export class Ledger implements SummarySink {
     this.add(formatRecord(summary, this.writer, this.seq, this.prices), summary.closedAt)
   }
 
+  /** More records follow in the next turns: one write is for all of them. */
+  startBatch(): void {
+    this.isHeld = true
+  }
+
+  endBatch(): void {
+    this.isHeld = false
+    if (this.lineCount > 0) this.schedule()
+  }
+
   /**
    * Adds a record that another start could not write. A closed ledger takes none: the next start adds it then.
    * @param format makes the line, of this writer and with this number
@@ -193,7 +206,7 @@ export class Ledger implements SummarySink {
   }
 
   private schedule(): void {
-    if (this.isScheduled) return
+    if (this.isScheduled || this.isHeld) return
     this.isScheduled = true
     // As soon as all the records of this turn are here.
     if (this.delayMs === 0) queueMicrotask(() => this.pump())
