@@ -1,11 +1,13 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { findFailureSign } from '../exchange/failed-request.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
 import type { TargetSnapshot } from '../routing/router.js'
 import { VERSION } from '../version.js'
+import { Durations } from './durations.js'
 import { type LimitFigures, LimitMetrics } from './limit-metrics.js'
 import type { RelayState } from './relay-state.js'
+import { RequestCounts } from './request-counts.js'
 
 /** State of the relay that is read at each scrape. */
 export interface MetricsSource extends RelayState {
@@ -30,16 +32,14 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
  */
 export class Metrics implements SummarySink {
   private readonly registry: Registry
-  private readonly requests: Counter<'team' | 'dialect' | 'upstream' | 'status' | 'end' | 'cache'>
+  private readonly requests: RequestCounts
   private readonly errors: Counter<'team' | 'upstream' | 'sign'>
-  private readonly phases: Counter<'phase'>
   private readonly failedAttempts: Counter<'target' | 'cause'>
-  private readonly tokens: Counter<'team' | 'upstream' | 'kind' | 'source'>
   private readonly savedTokens: Counter<'team'>
-  private readonly duration: Histogram<'upstream'>
-  private readonly firstToken: Histogram<'upstream'>
-  private readonly upstreamFirstByte: Histogram<'upstream'>
-  private readonly overhead: Histogram
+  private readonly duration: Durations
+  private readonly firstToken: Durations
+  private readonly upstreamFirstByte: Durations
+  private readonly overhead: Durations
   private readonly inFlight: Gauge
   private readonly bufferedBytes: Gauge
   private readonly cacheBytes: Gauge
@@ -64,63 +64,46 @@ export class Metrics implements SummarySink {
       new Counter({ name: `thinwire_${name}`, help, labelNames, registers: [registry] })
     const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []): Gauge<L> =>
       new Gauge({ name: `thinwire_${name}`, help, labelNames, registers: [registry] })
-    const histogram = <L extends string>(
-      name: string,
-      help: string,
-      buckets: number[],
-      labelNames: L[] = [],
-    ) => new Histogram({ name: `thinwire_${name}`, help, labelNames, buckets, registers: [registry] })
-
     gauge('build_info', 'Version of Thinwire.', ['version']).set({ version: VERSION }, 1)
-    this.requests = counter('requests_total', 'Finished requests, by how they ended.', [
-      'team',
-      'dialect',
-      'upstream',
-      'status',
-      'end',
-      'cache',
-    ])
+    this.requests = new RequestCounts(registry)
     this.errors = counter(
       'request_errors_total',
       'Finished requests that failed, by what shows it: status, end, or stream_error for an error within a response.',
       ['team', 'upstream', 'sign'],
     )
-    this.phases = counter('request_phases_total', 'Finished requests, by the last phase that they reached.', [
-      'phase',
-    ])
     this.failedAttempts = counter(
       'failed_attempts_total',
       'Attempts at a target that did not become the response.',
       ['target', 'cause'],
     )
-    this.tokens = counter(
-      'tokens_total',
-      'Tokens of finished requests. Cached tokens are included in prompt, reasoning tokens in completion.',
-      ['team', 'upstream', 'kind', 'source'],
-    )
     this.savedTokens = counter('saved_tokens_total', 'Tokens that the cache of the relay saved.', ['team'])
-    this.duration = histogram(
-      'request_duration_seconds',
+    this.duration = new Durations(
+      registry,
+      'thinwire_request_duration_seconds',
       'Time from the request head to the end.',
       DURATION_BUCKETS,
-      ['upstream'],
+      true,
     )
-    this.firstToken = histogram(
-      'first_token_seconds',
+    this.firstToken = new Durations(
+      registry,
+      'thinwire_first_token_seconds',
       'Time from the request head to the first token.',
       DURATION_BUCKETS,
-      ['upstream'],
+      true,
     )
-    this.upstreamFirstByte = histogram(
-      'upstream_first_byte_seconds',
+    this.upstreamFirstByte = new Durations(
+      registry,
+      'thinwire_upstream_first_byte_seconds',
       'Time from the attempt to the first byte of the upstream response.',
       DURATION_BUCKETS,
-      ['upstream'],
+      true,
     )
-    this.overhead = histogram(
-      'overhead_seconds',
+    this.overhead = new Durations(
+      registry,
+      'thinwire_overhead_seconds',
       'Time that the relay itself took until the response began.',
       OVERHEAD_BUCKETS,
+      false,
     )
     this.inFlight = gauge('requests_in_flight', 'Requests in flight.')
     this.bufferedBytes = gauge('buffered_bytes', 'Bytes of request bodies in memory.')
@@ -161,29 +144,19 @@ export class Metrics implements SummarySink {
   record(summary: RequestSummary): void {
     const team = summary.request.key?.team ?? ''
     const upstream = summary.outcome.upstream ?? ''
-    this.requests.inc(
-      {
-        team,
-        upstream,
-        dialect: summary.request.api,
-        end: summary.outcome.end ?? '',
-        cache: summary.outcome.cache ?? '',
-        status: summary.outcome.status ?? '',
-      },
-      summary.requests,
-    )
+    this.requests.add(summary)
     this.countError(summary, team, upstream)
-    this.phases.inc({ phase: summary.outcome.phase }, summary.requests)
     // Refusals that were summed up: their times are not known.
     if (summary.requests > 1) return
     if (summary.outcome.failures !== null) this.countFailures(summary.outcome.failures)
-    this.countTokens(summary, team, upstream)
-    this.duration.observe({ upstream }, summary.totalMs / 1_000)
+    const saved = summary.savedUsage?.usage ?? null
+    if (saved !== null) this.savedTokens.inc({ team }, (saved.prompt ?? 0) + (saved.completion ?? 0))
+    this.duration.observe(upstream, summary.totalMs)
     const { firstTokenMs, overheadMs } = summary
     const { upstreamMs } = summary.timeline
-    if (firstTokenMs !== null) this.firstToken.observe({ upstream }, firstTokenMs / 1_000)
-    if (upstreamMs !== null) this.upstreamFirstByte.observe({ upstream }, upstreamMs / 1_000)
-    if (overheadMs !== null) this.overhead.observe(overheadMs / 1_000)
+    if (firstTokenMs !== null) this.firstToken.observe(upstream, firstTokenMs)
+    if (upstreamMs !== null) this.upstreamFirstByte.observe(upstream, upstreamMs)
+    if (overheadMs !== null) this.overhead.observe('', overheadMs)
   }
 
   /** Shows the limits, too. @param read called at each scrape */
@@ -210,6 +183,7 @@ export class Metrics implements SummarySink {
   async render(source: MetricsSource): Promise<string> {
     if (this.readLimits !== null) this.limits.read(await this.readLimits())
     if (this.readExpiry !== null) this.certificateExpiry?.set((this.readExpiry() - Date.now()) / 1_000)
+    this.requests.show()
     this.inFlight.set(source.openCount)
     this.bufferedBytes.set(source.bufferedBytes)
     this.cacheBytes.set(source.cacheBytes)
@@ -256,17 +230,4 @@ export class Metrics implements SummarySink {
     const sign = findFailureSign(status, end, summary.stats?.error ?? null)
     if (sign !== null) this.errors.inc({ team, upstream, sign }, 1)
   }
-
-  private countTokens(summary: RequestSummary, team: string, upstream: string): void {
-    const { usage, source } = summary.usage
-    const saved = summary.savedUsage?.usage ?? null
-    if (saved !== null) this.savedTokens.inc({ team }, (saved.prompt ?? 0) + (saved.completion ?? 0))
-    if (usage === null || source === 'cache') return
-    for (const kind of KINDS) {
-      const count = usage[kind]
-      if (count !== null && count > 0) this.tokens.inc({ team, upstream, kind, source }, count)
-    }
-  }
 }
-
-const KINDS = ['prompt', 'cached', 'completion', 'reasoning'] as const
