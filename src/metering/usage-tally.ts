@@ -18,7 +18,7 @@ export class UsageTally {
   private surplus: UsageForm['surplus']
 
   constructor() {
-    this.numbers = PARTS.map(() => UNKNOWN)
+    this.numbers = NOTHING_TOLD.slice()
     this.tier = null
     this.passes = null
     this.surplus = undefined
@@ -134,21 +134,27 @@ export class UsageTally {
     hour: number,
     audio = this.numbers[AUDIO_PROMPT] as number,
   ): UsageDetails | null {
-    const { numbers, tier } = this
-    const details: UsageDetails = {
+    const { numbers } = this
+    const audioCompletion = numbers[AUDIO_COMPLETION] as number
+    const imagePrompt = numbers[IMAGE_PROMPT] as number
+    const imageCompletion = numbers[IMAGE_COMPLETION] as number
+    const searches = numbers[SEARCHES] as number
+    const costNano = numbers[COST_NANO] as number
+    const tier = this.tier === null || USUAL_TIERS.has(this.tier) ? null : this.tier
+    const most = Math.max(hour, audio, audioCompletion, imagePrompt, imageCompletion, searches)
+    if (most <= 0 && costNano === UNKNOWN && tier === null && passes === null) return null
+    return {
       cacheWrittenHour: positive(hour),
       audioPrompt: positive(audio),
-      audioCompletion: positive(numbers[AUDIO_COMPLETION]),
-      imagePrompt: positive(numbers[IMAGE_PROMPT]),
-      imageCompletion: positive(numbers[IMAGE_COMPLETION]),
-      searches: positive(numbers[SEARCHES]),
-      tier: tier === null || USUAL_TIERS.has(tier) ? null : tier,
+      audioCompletion: positive(audioCompletion),
+      imagePrompt: positive(imagePrompt),
+      imageCompletion: positive(imageCompletion),
+      searches: positive(searches),
+      tier,
       // Free of charge is a cost, too.
-      costNano: orNull(numbers[COST_NANO] as number),
+      costNano: orNull(costNano),
       passes,
     }
-    for (const name of DETAIL_NAMES) if (details[name] !== null) return details
-    return null
   }
 
   private keepPasses(list: readonly JsonObject[], forms: FormReader): void {
@@ -182,10 +188,8 @@ const IMAGE_COMPLETION = slotOf('imageCompletion')
 const SEARCHES = slotOf('searches')
 const COST_NANO = slotOf('costNano')
 
-const DETAIL_NAMES = [
-  ...(['cacheWrittenHour', 'audioPrompt', 'audioCompletion', 'imagePrompt', 'imageCompletion'] as const),
-  ...(['searches', 'tier', 'costNano', 'passes'] as const),
-]
+/** What a tally has at the start. */
+const NOTHING_TOLD = PARTS.map(() => UNKNOWN)
 
 function sumOf(passes: readonly UsagePass[], pick: (usage: Usage) => number | null): number {
   let sum = UNKNOWN
@@ -201,6 +205,6 @@ function orNull(number: number): number | null {
   return number === UNKNOWN ? null : number
 }
 
-function positive(number: number | undefined): number | null {
-  return number !== undefined && number > 0 ? number : null
+function positive(number: number): number | null {
+  return number > 0 ? number : null
 }
