@@ -5,6 +5,7 @@ import { filterRequestHeaders } from '../../src/http/request-headers.js'
 import { findEvery, findOnly, parseOutline, readElements, WHOLE } from '../../src/json/outline.js'
 import { peekFields } from '../../src/json/peek.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
+import { agentChat } from './agent-chat.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf, usageStreamOf } from './fixtures.js'
 import { requestPairs } from './requests.js'
 import { translationPairs } from './translation.js'
@@ -33,6 +34,14 @@ export function makePairs(): Pair[] {
       const body = promptOf({ '2k': 2_000, '100k': 100_000, '2m': 2_000_000 }[label])
       return {
         figure: `peek_${label}`,
+        ours: () => peekFields(body),
+        usual: { name: 'JSON.parse', run: () => parseForModel(body) },
+      }
+    }),
+    ...(['100k', '1m'] as const).map((label) => {
+      const body = agentChat('chat', { '100k': 100_000, '1m': 1_000_000 }[label])
+      return {
+        figure: `peek_agent_${label}`,
         ours: () => peekFields(body),
         usual: { name: 'JSON.parse', run: () => parseForModel(body) },
       }
