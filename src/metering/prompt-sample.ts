@@ -1,12 +1,15 @@
-import { LF } from '../lib/bytes.js'
+import { BACKSLASH } from '../json/bytes.js'
+import { joinChunks, LF } from '../lib/bytes.js'
 import { TokenEstimator } from './token-estimator.js'
 
 /** Bytes that are kept of a request body: all of a smaller one, or windows of a larger one. */
 const SAMPLE_BYTES = 4 * 1024
 const WINDOW_BYTES = 128
 
-/** A window with these characters alone is a part of an image or a file, not of a text. */
-const BASE64 = /^[A-Za-z0-9+/_=-]+$/
+/** A window with these characters alone is a part of an image or a file, not of a text. 1 for each. */
+const BASE64 = new Uint8Array(256)
+for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-'))
+  BASE64[byte] = 1
 
 /** Tokens that frame each message of a chat, and the reply (OpenAI cookbook, "How to count tokens with tiktoken"). */
 const TOKENS_PER_MESSAGE = 3
@@ -52,15 +55,15 @@ const NO_TEXT = new Set([
  * upstream does not count them. Images and files count nothing.
  */
 export class PromptSample {
-  /** The whole body in one buffer, or windows at equal distances in it. */
-  private readonly windows: readonly Buffer[]
+  /** The whole body, or windows of `WINDOW_BYTES` at equal distances in it. */
+  private readonly sample: Buffer
   /** Size of the body. */
   private readonly bytes: number
   /** Null before the first call. */
   private estimate: number | null
 
-  private constructor(windows: readonly Buffer[], bytes: number) {
-    this.windows = windows
+  private constructor(sample: Buffer, bytes: number) {
+    this.sample = sample
     this.bytes = bytes
     this.estimate = null
   }
@@ -69,8 +72,7 @@ export class PromptSample {
   static of(chunks: readonly Buffer[]): PromptSample {
     let bytes = 0
     for (const chunk of chunks) bytes += chunk.length
-    const windows = bytes <= SAMPLE_BYTES ? joinChunks(chunks) : copyWindows(chunks, bytes)
-    return new PromptSample(windows, bytes)
+    return new PromptSample(bytes <= SAMPLE_BYTES ? joinChunks(chunks) : copyWindows(chunks, bytes), bytes)
   }
 
   /** Parses or scans the sample, at the first call. */
@@ -86,27 +88,26 @@ export class PromptSample {
   /** @returns null if the body is not a JSON object */
   private estimateWhole(): number | null {
     try {
-      const body: unknown = JSON.parse(Buffer.concat(this.windows).toString('utf8'))
+      const body: unknown = JSON.parse(this.sample.toString('utf8'))
       return typeof body === 'object' && body !== null ? estimateBody(body as Json) : null
     } catch {
       return null
     }
   }
 
-  /** Extrapolates the windows' tokens per byte to the whole body. */
+  /** Extrapolates the windows' tokens per byte to the whole body. A small body is one window. */
   private estimateByWindows(): number {
+    const { sample, bytes } = this
+    const size = bytes <= SAMPLE_BYTES ? bytes : WINDOW_BYTES
     let tokens = 0
-    let bytes = 0
-    for (const window of this.windows) {
-      bytes += window.length
-      const text = window.toString('latin1')
-      if (BASE64.test(text)) continue
+    for (let start = 0; start < sample.length; start += size) {
+      if (isBase64(sample, start, start + size)) continue
       const estimator = new TokenEstimator()
-      estimator.takeAll(Buffer.from(decodeEscapes(text), 'latin1'))
+      takeEscaped(sample, start, start + size, estimator)
       // The first and the last word are cut in two: half of each belongs outside of the window.
       tokens += Math.max(0, estimator.tokens - 1)
     }
-    return bytes === 0 ? 0 : Math.round((tokens * this.bytes) / bytes)
+    return bytes === 0 ? 0 : Math.round((tokens * bytes) / sample.length)
   }
 }
 
@@ -140,13 +141,8 @@ function addText(text: string, estimator: TokenEstimator): void {
   estimator.take(LF)
 }
 
-/** Many small buffers would take far more memory than they have bytes. */
-function joinChunks(chunks: readonly Buffer[]): Buffer[] {
-  return chunks.length <= 1 ? [...chunks] : [Buffer.concat(chunks)]
-}
-
 /** Copies windows at equal distances, so that the chunks can be freed. @param bytes in all chunks */
-function copyWindows(chunks: readonly Buffer[], bytes: number): Buffer[] {
+function copyWindows(chunks: readonly Buffer[], bytes: number): Buffer {
   const count = SAMPLE_BYTES / WINDOW_BYTES
   const sample = Buffer.allocUnsafeSlow(SAMPLE_BYTES)
   let chunkStart = 0
@@ -162,17 +158,46 @@ function copyWindows(chunks: readonly Buffer[], bytes: number): Buffer[] {
     }
     chunkStart += chunk.length
   }
-  return Array.from({ length: count }, (_, n) => sample.subarray(n * WINDOW_BYTES, (n + 1) * WINDOW_BYTES))
+  return sample
 }
 
-/** Decodes JSON's escapes, except one that the window cuts. @param text Latin-1 @returns UTF-8 bytes as Latin-1 */
-function decodeEscapes(text: string): string {
-  return text.replace(
-    /\\(?:u([0-9a-f]{4})|(.))/gis,
-    (_, code: string | undefined, letter: string | undefined) => {
-      if (code !== undefined)
-        return Buffer.from(String.fromCharCode(Number.parseInt(code, 16))).toString('latin1')
-      return letter === 'n' || letter === 'r' ? '\n' : letter === 't' ? '\t' : (letter ?? '')
-    },
-  )
+function isBase64(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (BASE64[bytes[i] as number] === 0) return false
+  return true
+}
+
+/** Takes a text with JSON's escapes decoded, except one that the end cuts. */
+function takeEscaped(bytes: Buffer, start: number, end: number, estimator: TokenEstimator): void {
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number
+    if (byte !== BACKSLASH || i + 1 === end) {
+      estimator.take(byte)
+      continue
+    }
+    const letter = bytes[i + 1] as number
+    const code = (letter | CASE_BIT) === SMALL_U && i + ESCAPE_BYTES <= end ? readHex(bytes, i + 2) : -1
+    if (code === -1) {
+      estimator.take(ESCAPED[letter] as number)
+      i++
+    } else {
+      estimator.takeText(String.fromCharCode(code))
+      i += ESCAPE_BYTES - 1
+    }
+  }
+}
+
+const CASE_BIT = 0x20
+const SMALL_U = 0x75
+/** Bytes of an escape with a number. */
+const ESCAPE_BYTES = 6
+
+/** What the byte behind a backslash stands for; most stand for themselves, and the rest are as good as that. */
+const ESCAPED = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+ESCAPED[0x6e] = ESCAPED[0x72] = LF
+ESCAPED[0x74] = 0x09
+
+/** The number of four hexadecimal digits; -1 if there is another byte. */
+function readHex(bytes: Buffer, start: number): number {
+  const text = bytes.toString('latin1', start, start + 4)
+  return /^[0-9a-f]{4}$/i.test(text) ? Number.parseInt(text, 16) : -1
 }

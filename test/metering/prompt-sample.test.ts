@@ -2,6 +2,8 @@ import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PromptSample } from '../../src/metering/prompt-sample.js'
+import { TokenEstimator } from '../../src/metering/token-estimator.js'
+import { fc } from '../support/property.js'
 import { median, TEXTS } from './texts.js'
 
 function tokensOf(body: unknown, chunkSize = 64 * 1024): number {
@@ -56,6 +58,39 @@ test('a sample of a large prompt does not need the bytes it was taken from', () 
   const before = sample.estimateTokens()
   bytes.fill(0)
   assert.is(sample.estimateTokens(), before)
+})
+
+/** The estimate of a large body by windows that are decoded as texts. */
+function estimateByTexts(body: Buffer): number {
+  let tokens = 0
+  for (let n = 0; n < 32; n++) {
+    const start = Math.floor(((body.length - 128) * n) / 31)
+    const text = body.toString('latin1', start, start + 128)
+    if (/^[A-Za-z0-9+/_=-]+$/.test(text)) continue
+    const decoded = text.replace(/\\(?:u([0-9a-f]{4})|(.))/gis, (_, code?: string, letter?: string) => {
+      if (code !== undefined)
+        return Buffer.from(String.fromCharCode(Number.parseInt(code, 16))).toString('latin1')
+      return letter === 'n' || letter === 'r' ? '\n' : letter === 't' ? '\t' : (letter ?? '')
+    })
+    const estimator = new TokenEstimator()
+    estimator.takeAll(Buffer.from(decoded, 'latin1'))
+    tokens += Math.max(0, estimator.tokens - 1)
+  }
+  return Math.round((tokens * body.length) / 4096)
+}
+
+test('the windows of a large prompt count as their decoded texts, wherever they cut an escape', () => {
+  const part = fc.constantFrom(
+    ...['\\n', '\\r', '\\t', '\\b', '\\"', '\\\\', '\\u00e9', '\\U0041', '\\ud83e\\udd8a', '\\u12g4', '\\'],
+    ...['word ', 'Camel', '12345', '  ', '{"a":', 'é', '함수', '🦊', '\n', 'iVBORw0K'.repeat(40)],
+  )
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 40, maxLength: 200 }), (parts) => {
+      const body = Buffer.from(parts.join('').repeat(Math.ceil(5_000 / parts.join('').length)))
+      assert.is(PromptSample.of([body]).estimateTokens(), estimateByTexts(body))
+    }),
+    { numRuns: 300 },
+  )
 })
 
 test('texts count wherever an API has them, and an image does not count', () => {
