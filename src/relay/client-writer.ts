@@ -87,7 +87,6 @@ export class ClientWriter implements ResponseSink, Stage {
     this.res.writeHead(status, reason, headers)
     this.state = 'streaming'
     exchange.startResponse(status, facts.requestId, now)
-    exchange.body?.release()
   }
 
   flushHead(): void {
@@ -97,6 +96,8 @@ export class ClientWriter implements ResponseSink, Stage {
       else this.passthrough.sendHead()
     }
     exchange.markHeadSent(performance.now())
+    // Behind the first bytes: a sample of the prompt is taken of it.
+    exchange.body?.release()
   }
 
   passChunks(observer: ChunkObserver, rawSocket: RawSocket): void {
