@@ -9,6 +9,7 @@ import type { Peek } from '../json/peek.js'
 import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
 import type { LimitTicket } from './limit-ticket.js'
+import { formatFields } from './log-text.js'
 import type { OpenRecord } from './open-record.js'
 import { type CacheOutcome, type End, Outcome, PHASES, type Phase, type ResponderHealth } from './outcome.js'
 import type { RequestBodyHandle } from './request-body-handle.js'
@@ -118,6 +119,12 @@ export class Exchange implements OpenRecord {
     this.facts.key = key
   }
 
+  /** It has no body. @param now `performance.now()` */
+  passBody(now: number): void {
+    this.enter('read')
+    this.times.admittedAt = now
+  }
+
   // read
 
   /** @param now `performance.now()` */
@@ -136,6 +143,11 @@ export class Exchange implements OpenRecord {
     facts.stream = peeked.stream?.value ?? facts.usualStream
     facts.store = peeked.store
     facts.background = peeked.background
+  }
+
+  /** All bytes of the body are there; they have not been looked at. @param now `performance.now()` */
+  markBodyArrived(now: number): void {
+    this.times.bodyArrivedAt = now
   }
 
   /** The body is complete. @param now `performance.now()` */
@@ -189,6 +201,12 @@ export class Exchange implements OpenRecord {
 
   // cache
 
+  /** @param now `performance.now()` */
+  startCache(now: number): void {
+    this.enter('cache')
+    this.times.cacheStartedAt = now
+  }
+
   setCache(cache: CacheOutcome): void {
     this.result.cache = cache
   }
@@ -203,6 +221,7 @@ export class Exchange implements OpenRecord {
   startAttempts(now: number): void {
     this.enter('attempt')
     this.times.attemptStartedAt = now
+    this.times.sendMs = null
     this.isConnected = false
     this.result.attempts = 0
     this.result.failures = null
@@ -210,9 +229,14 @@ export class Exchange implements OpenRecord {
     this.result.overtakenCount = 0
   }
 
+  /** The first upstream's connection has been given the request. @param now `performance.now()` */
+  markSent(now: number): void {
+    this.times.markSent(now)
+  }
+
   /** The upload is complete: from here on the upstream is waited for. @param now `performance.now()` */
   restartAttemptClock(now: number): void {
-    this.times.attemptStartedAt = now
+    this.times.restartAttempt(now)
   }
 
   countAttempt({ upstream, model, keyName }: AttemptedTarget): void {
@@ -260,27 +284,16 @@ export class Exchange implements OpenRecord {
 
   /** Moves attempts and usage to another exchange that shares the response, so that they are recorded exactly once. */
   moveBillingTo(heir: Exchange): void {
-    const { result } = this
-    heir.result.attempts = result.attempts
-    heir.result.failures = result.failures
-    heir.result.overtaken = result.overtaken
-    heir.result.overtakenCount = result.overtakenCount
-    heir.result.upstream = result.upstream
-    heir.result.upstreamKey = result.upstreamKey
-    heir.result.sentModel = result.sentModel
-    heir.result.meter = result.meter
-    heir.result.responder = result.responder
-    heir.result.responderTicket = result.responderTicket
+    this.result.moveBillingTo(heir.result)
     heir.isConnected = this.isConnected
-    result.attempts = 0
-    result.failures = null
-    result.overtaken = null
-    result.overtakenCount = 0
-    result.meter = null
-    result.responder = null
   }
 
   // respond
+
+  /** The head of the response that the client gets is there. @param now `performance.now()` */
+  markHeadArrived(now: number): void {
+    this.times.headArrivedAt = now
+  }
 
   /** The response of an upstream has begun. @param now `performance.now()` */
   startResponse(status: number, upstreamRequestId: string | null, now: number): void {
@@ -377,15 +390,4 @@ export class Exchange implements OpenRecord {
     this.body?.release()
     return new RequestSummary(this.facts, this.times, this.result, now)
   }
-}
-
-/** In the log, the ledger and a header: enough to see what was left out. */
-const MOST_FIELDS = 20
-const FIELD_NAME = /^[\w.[\]-]{1,64}$/
-
-/** A client may give a field any name: one that is no usual name is `other`. Null for none. */
-function formatFields(fields: readonly string[]): string | null {
-  if (fields.length === 0) return null
-  const names = fields.slice(0, MOST_FIELDS).map((name) => (FIELD_NAME.test(name) ? name : 'other'))
-  return [...new Set(names)].join(', ')
 }

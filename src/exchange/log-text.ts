@@ -51,3 +51,14 @@ export function redactText(text: string): string {
   redacted.set(text, safe)
   return safe
 }
+
+/** In the log, the ledger and a header: enough to see what was left out. */
+const MOST_FIELDS = 20
+const FIELD_NAME = /^[\w.[\]-]{1,64}$/
+
+/** A client may give a field any name: one that is no usual name is `other`. Null for none. */
+export function formatFields(fields: readonly string[]): string | null {
+  if (fields.length === 0) return null
+  const names = fields.slice(0, MOST_FIELDS).map((name) => (FIELD_NAME.test(name) ? name : 'other'))
+  return [...new Set(names)].join(', ')
+}

@@ -148,4 +148,24 @@ export class Outcome {
     this.chunks++
     this.lastChunkAt = now
   }
+
+  /** Moves attempts and usage to the outcome of another exchange, so that they are recorded exactly once. */
+  moveBillingTo(heir: Outcome): void {
+    heir.attempts = this.attempts
+    heir.failures = this.failures
+    heir.overtaken = this.overtaken
+    heir.overtakenCount = this.overtakenCount
+    heir.upstream = this.upstream
+    heir.upstreamKey = this.upstreamKey
+    heir.sentModel = this.sentModel
+    heir.meter = this.meter
+    heir.responder = this.responder
+    heir.responderTicket = this.responderTicket
+    this.attempts = 0
+    this.failures = null
+    this.overtaken = null
+    this.overtakenCount = 0
+    this.meter = null
+    this.responder = null
+  }
 }

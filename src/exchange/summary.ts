@@ -3,7 +3,7 @@ import type { ResponseStats } from '../metering/response-stats.js'
 import type { Outcome } from './outcome.js'
 import type { RequestFacts } from './request-facts.js'
 import type { Timeline } from './timeline.js'
-import { computeOverheadMs } from './timing.js'
+import { PhaseShares } from './timing.js'
 import { CACHED_USAGE, NO_USAGE, resolveUsage, type TokenUsage } from './token-usage.js'
 
 /** Takes the summaries of requests that are over: the ledger, the log, the metrics and others. */
@@ -49,6 +49,7 @@ export class RequestSummary {
   /** Budgets that this request brought to a share: `team1-month usd month 80%`; null for none. Set by the limits. */
   reachedLimits: string | null
   private resolvedUsage: TokenUsage | null
+  private computedShares: PhaseShares | null
 
   /** @param now `performance.now()` */
   constructor(
@@ -68,6 +69,7 @@ export class RequestSummary {
     this.charge = null
     this.reachedLimits = null
     this.resolvedUsage = null
+    this.computedShares = null
   }
 
   /** What the meter has read of the response; null if it is not metered. Complete once the meter is. */
@@ -77,7 +79,14 @@ export class RequestSummary {
 
   /** Milliseconds that the relay itself took until the response began; null if unknown. */
   get overheadMs(): number | null {
-    return computeOverheadMs(this.timeline, this.isFromCache)
+    const { total } = this.phaseShares
+    return total === null ? null : total / 1_000
+  }
+
+  /** What of that time each phase took. */
+  get phaseShares(): PhaseShares {
+    this.computedShares ??= new PhaseShares(this.timeline, this.isFromCache)
+    return this.computedShares
   }
 
   /** Tokens of the response, and where the numbers come from. */

@@ -27,7 +27,7 @@ export function formatRecord(
   seq: number,
   prices: Prices | null,
 ): string {
-  const { stats, overheadMs } = summary
+  const { stats, phaseShares: own } = summary
   const { usage, source } = summary.usage
   const { nano: cost, source: priceSource } = chargeOf(summary, prices)
   const saved = summary.savedUsage?.usage ?? null
@@ -49,7 +49,8 @@ export function formatRecord(
     `"events":${stats?.events ?? null},"unparsed_events":${stats?.unparsed ?? null},"unread_events":${stats?.unparsed ?? null},"tool_calls":${stats?.toolCalls ?? null},` +
     `"finish_reason":${quoteName(stats?.finishReason ?? null)},"stream_error":${quoteName(stats?.error ?? null)},` +
     `"read_ms":${formatMs(summary.timeline.bodyMs)},"ttft_ms":${formatMs(summary.firstTokenMs)},"upstream_ttfb_ms":${formatMs(summary.timeline.upstreamMs)},` +
-    `"total_ms":${formatMs(summary.totalMs)},"overhead_us":${overheadMs === null ? null : Math.round(overheadMs * 1_000)},` +
+    `"total_ms":${formatMs(summary.totalMs)},"overhead_us":${own.total},` +
+    `"admit_us":${own.admit},"read_us":${own.read},"plan_us":${own.plan},"cache_us":${own.cache},"attempt_us":${own.attempt},"respond_us":${own.respond},` +
     `"gap_max_ms":${formatMs(summary.outcome.longestGapMs)},"client_address":${quoteJson(summary.request.clientAddress)},"user_agent":${quoteName(summary.request.userAgent?.slice(0, MAX_USER_AGENT) ?? null)},` +
     `"trace_id":${quoteJson(summary.request.traceId)},"upstream_request_id":${quoteName(summary.outcome.upstreamRequestId)},"error_code":${quoteJson(summary.outcome.errorCode)}` +
     `${formatRareFields(summary)}}\n`

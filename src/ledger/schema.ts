@@ -125,7 +125,33 @@ export const recordSchema = z.strictObject({
   total_ms: milliseconds().describe('From the request head to the end, in milliseconds.'),
   overhead_us: count()
     .nullable()
-    .describe('Time that the relay itself took until the response began, in microseconds.'),
+    .describe(
+      'Time that the relay itself took until the response began, in microseconds: the sum of the six fields that follow, as far as they are known.',
+    ),
+  admit_us: count().nullable().describe('Of these microseconds, those of the phase admit: head and key.'),
+  read_us: count()
+    .nullable()
+    .describe(
+      'Of these microseconds, those of the phase read: from the last byte of the body until it was read. Null without a body, and for one that is chunked.',
+    ),
+  plan_us: count()
+    .nullable()
+    .describe(
+      'Of these microseconds, those of the phase plan: choice of targets, and limits. 0 while the body still arrived.',
+    ),
+  cache_us: count()
+    .nullable()
+    .describe('Of these microseconds, those of the phase cache: lookup. Null if the cache was not asked.'),
+  attempt_us: count()
+    .nullable()
+    .describe(
+      'Of these microseconds, those of the phase attempt: making the request for the first target, and writing it.',
+    ),
+  respond_us: count()
+    .nullable()
+    .describe(
+      "Of these microseconds, those of the phase respond: from the head of the upstream's response until the client's socket had its own.",
+    ),
   gap_max_ms: milliseconds().describe('Longest pause between two chunks of the response, in milliseconds.'),
   client_address: name().describe(
     'Address of the client; behind a trusted proxy, the one that the proxy names.',

@@ -6,6 +6,7 @@ import type { TargetSnapshot } from '../routing/router.js'
 import { VERSION } from '../version.js'
 import { Durations } from './durations.js'
 import { type LimitFigures, LimitMetrics } from './limit-metrics.js'
+import { PhaseMetrics } from './phase-metrics.js'
 import type { RelayState } from './relay-state.js'
 import { RequestCounts } from './request-counts.js'
 
@@ -40,6 +41,7 @@ export class Metrics implements SummarySink {
   private readonly firstToken: Durations
   private readonly upstreamFirstByte: Durations
   private readonly overhead: Durations
+  private readonly phaseShares: PhaseMetrics
   private readonly inFlight: Gauge
   private readonly bufferedBytes: Gauge
   private readonly cacheBytes: Gauge
@@ -105,6 +107,7 @@ export class Metrics implements SummarySink {
       OVERHEAD_BUCKETS,
       false,
     )
+    this.phaseShares = new PhaseMetrics(registry)
     this.inFlight = gauge('requests_in_flight', 'Requests in flight.')
     this.bufferedBytes = gauge('buffered_bytes', 'Bytes of request bodies in memory.')
     this.cacheBytes = gauge('cache_bytes', 'Bytes of cached responses.')
@@ -157,6 +160,7 @@ export class Metrics implements SummarySink {
     if (firstTokenMs !== null) this.firstToken.observe(upstream, firstTokenMs)
     if (upstreamMs !== null) this.upstreamFirstByte.observe(upstream, upstreamMs)
     if (overheadMs !== null) this.overhead.observe('', overheadMs)
+    this.phaseShares.add(summary.phaseShares)
   }
 
   /** Shows the limits, too. @param read called at each scrape */
@@ -184,6 +188,7 @@ export class Metrics implements SummarySink {
     if (this.readLimits !== null) this.limits.read(await this.readLimits())
     if (this.readExpiry !== null) this.certificateExpiry?.set((this.readExpiry() - Date.now()) / 1_000)
     this.requests.show()
+    this.phaseShares.show()
     this.inFlight.set(source.openCount)
     this.bufferedBytes.set(source.bufferedBytes)
     this.cacheBytes.set(source.cacheBytes)

@@ -387,6 +387,7 @@ export class Failover {
 
   /** The client gets the response of an attempt. @throws if the head cannot be sent on */
   private hand(attempt: Attempt, head: ResponseHead): void {
+    this.exchange.markHeadArrived(performance.now())
     this.exchange.setWinner(attempt.target, attempt.startedAt)
     this.receiver.onHead(head, attempt)
   }

@@ -213,6 +213,7 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler, Bod
       this.refuse('body_too_large')
       return
     }
+    if (this.received === this.declared) exchange.markBodyArrived(performance.now())
     // Bytes count when they arrive and not when they are declared: a slow upload takes no room from others.
     const cost = this.kept.costOf(data)
     if (!this.budget.take(cost)) {

@@ -168,7 +168,7 @@ export class RequestDispatcher {
   proxy(exchange: Exchange, { route, usable }: ProxyPlan, body: RequestBody | null): Refused | null {
     let key: string | null = null
     if (this.cache !== null && body !== null) {
-      exchange.enter('cache')
+      exchange.startCache(performance.now())
       const served = this.cache.answer(exchange, destinationOf(exchange, route, usable), body)
       if (served === 'answered') return null
       key = served?.key ?? null
@@ -179,6 +179,7 @@ export class RequestDispatcher {
     }
     exchange.startAttempts(performance.now())
     this.send(exchange, route, usable, body, key)
+    exchange.markSent(performance.now())
     return null
   }
 

@@ -207,11 +207,12 @@ export class RequestHandler implements MetricsSource {
       return
     }
     const length = readContentLength(req.rawHeaders)
-    exchange.enter('read')
     if (length === 0) {
+      exchange.passBody(performance.now())
       this.execute(exchange, null)
       return
     }
+    exchange.enter('read')
     if (exchange.awaitsContinue && length <= this.config.limits.bodyBytes) {
       exchange.awaitsContinue = false
       exchange.res.writeContinue()

@@ -90,6 +90,14 @@ test('metrics at their own address count each request, attempt, token and target
     'thinwire_ledger_records_total{outcome="dropped"} 0',
   ])
     assert.ok(text.includes(`${line}\n`), `no ${line} in\n${text}`)
+  const phases = [...text.matchAll(/^thinwire_phase_seconds_total\{phase="(\w+)"\} ([\d.e-]+)$/gm)]
+  assert.equal(
+    phases.map(([, phase]) => phase),
+    ['admit', 'read', 'plan', 'cache', 'attempt', 'respond'],
+  )
+  // The parts of each request add up to its overhead, and so do the sums.
+  const overhead = Number(/^thinwire_overhead_seconds_sum (\S+)$/m.exec(text)?.[1])
+  assert.ok(Math.abs(phases.reduce((sum, [, , seconds]) => sum + Number(seconds), 0) - overhead) < 1e-9)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds \d/m)
   // What a client can make up is no label.
   assert.not.match(text, /secret-model|lc_/)

@@ -22,6 +22,8 @@ const RECORDS = [
     completion_tokens: 10,
     cost_usd: 0.1,
     ttft_ms: 200,
+    overhead_us: 100,
+    admit_us: 60,
     tags: 'project=p',
   },
   {
@@ -33,6 +35,9 @@ const RECORDS = [
     completion_tokens: 5,
     cost_usd: 0.2,
     ttft_ms: 400,
+    overhead_us: 300,
+    admit_us: 200,
+    cache_us: 7,
     tags: 'a.project=q,project=p,z=1',
   },
   {
@@ -138,7 +143,7 @@ function testWith(
 
 test('each recipe of a program is run by a test below', () => {
   const runs = RECIPES.filter((code) => !code.startsWith('npx thinwire'))
-  assert.is(runs.length, 9, RECIPES.join('\n'))
+  assert.is(runs.length, 10, RECIPES.join('\n'))
 })
 
 testWith(['jq'], 'jq sums up the requests and tokens of each team, each record once', ({ folder }) => {
@@ -165,6 +170,14 @@ testWith(['jq'], 'jq lists the requests that failed, errors within a stream too'
       ['z', 200],
     ],
   )
+})
+
+testWith(['jq'], "jq shows what of the relay's own time each phase took", ({ folder }) => {
+  assert.equal(readJsonLines(runShell(folder, recipe('jq', 'overhead_us'))), [
+    { phase: 'overhead_us', requests: 2, p50: 300, p99: 300 },
+    { phase: 'admit_us', requests: 2, p50: 200, p99: 200 },
+    { phase: 'cache_us', requests: 1, p50: 7, p99: 7 },
+  ])
 })
 
 testWith(['jq'], 'jq follows new requests', async ({ folder }) => {

@@ -40,6 +40,7 @@ export function formatDirectRecord(
     `"bytes_in":${request.bytesIn},"bytes_out":${request.bytesOut},` +
     '"events":null,"unparsed_events":null,"unread_events":null,"tool_calls":null,"finish_reason":null,"stream_error":null,' +
     `"read_ms":null,"ttft_ms":null,"upstream_ttfb_ms":${formatMs(request.firstByteMs)},"total_ms":${formatMs(request.durationMs)},"overhead_us":null,` +
+    '"admit_us":null,"read_us":null,"plan_us":null,"cache_us":null,"attempt_us":null,"respond_us":null,' +
     `"gap_max_ms":null,"client_address":${quoteJson(request.clientAddress)},"user_agent":null,"trace_id":null,` +
     `"upstream_request_id":${quoteName(request.upstreamRequestId)},"error_code":${quoteJson(errorCode)},"import_id":"${importId}"}\n`
   )

@@ -68,8 +68,20 @@ test('a request leaves one record with key, model, tokens and times, and none of
     assert.is(others.length, 0)
     // The first of a batch.
     assert.equal(Object.keys(record ?? {}), [...REQUIRED_FIELDS, 'chain'])
-    const { id, writer, ts, key, read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, chain, ...rest } =
-      record ?? {}
+    const {
+      id,
+      writer,
+      ts,
+      key,
+      read_ms,
+      ttft_ms,
+      upstream_ttfb_ms,
+      total_ms,
+      overhead_us,
+      chain,
+      ...untimed
+    } = record ?? {}
+    const { admit_us, read_us, plan_us, cache_us, attempt_us, respond_us, ...rest } = untimed
     assert.match(String(id), /^tw-/)
     assert.match(String(writer), /^w-[0-9a-f]{12}$/)
     assert.match(String(chain), /^[0-9a-f]{32}$/)
@@ -77,6 +89,8 @@ test('a request leaves one record with key, model, tokens and times, and none of
     assert.match(String(key), /^k_[0-9a-f]{10}$/)
     for (const time of [read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us])
       assert.ok(Number(time) >= 0)
+    for (const share of [admit_us, read_us, plan_us, cache_us, attempt_us, respond_us])
+      assert.ok(Number(share) >= 0)
     assert.equal(rest, {
       v: 1,
       seq: 1,
