@@ -14,6 +14,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire explain  show what would happen with a request, and by which rules
   thinwire prices   show what a model costs, and compare price files
   thinwire config   check a config file without starting
+  thinwire profile  show where a running relay spends its time
   thinwire doctor   check whether Cursor will work with a base URL
 
 thinwire COMMAND --help explains a command; --version prints the version.
@@ -104,6 +105,11 @@ async function main(args: string[]): Promise<number> {
         env: process.env,
         cwd: process.cwd(),
       })
+    case 'profile': {
+      const { runProfile } = await import('./commands/profile.js')
+      const { stdout: out, stderr: err, env } = process
+      return reportConfigErrors(() => runProfile(rest, { out, err, env, cwd: process.cwd() }))
+    }
     case 'doctor':
       return (await import('./commands/doctor.js')).runDoctor(rest, {
         in: process.stdin,

@@ -1,19 +1,24 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
-import type { ListenAddress } from '../config/listen.js'
+import { isLoopback, type ListenAddress } from '../config/listen.js'
 import { findHostFlaw, readHostname } from '../http/host.js'
+import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
+import { PROFILE_PATH, ProfileEndpoint } from './profile-endpoint.js'
 
 /**
  * Responds to `GET /metrics` at an address of its own: metrics are for operators, and the relay's address is for
- * everyone. It checks no key, so the address should be on loopback or behind a firewall.
+ * everyone. It checks no key, so the address should be on loopback or behind a firewall. On loopback it also responds
+ * to `POST /profile`.
  */
 export class MetricsServer {
   private readonly http: Server
+  private readonly profiles: ProfileEndpoint
 
   /** @param hosts names by which it may be called, besides those that cannot be a web page's */
-  constructor(metrics: Metrics, source: MetricsSource, hosts: readonly string[]) {
+  constructor(metrics: Metrics, source: MetricsSource, hosts: readonly string[], log: Pick<Log, 'info'>) {
     const names = hosts.map((host) => host.toLowerCase())
+    this.profiles = new ProfileEndpoint(metrics, log)
     this.http = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (req, res) => {
       // Scrapers do not pipeline, and each response is as large as all metrics.
       if (res.socket === null) {
@@ -26,6 +31,10 @@ export class MetricsServer {
         return
       }
       const path = (req.url ?? '').split('?', 1)[0]
+      if (path === PROFILE_PATH) {
+        void this.profiles.answer(req, res)
+        return
+      }
       if ((req.method !== 'GET' && req.method !== 'HEAD') || path !== '/metrics') {
         res.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics\n')
         return
@@ -45,6 +54,7 @@ export class MetricsServer {
    * @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL
    */
   listen({ host, port }: ListenAddress): Promise<AddressInfo> {
+    this.profiles.isLocal = isLoopback(host)
     return new Promise((resolve, reject) => {
       this.http.once('error', reject)
       this.http.listen({ host, port }, () => {
@@ -57,6 +67,7 @@ export class MetricsServer {
 
   /** Stops listening and closes all connections at once. */
   close(): void {
+    this.profiles.close()
     this.http.close()
     this.http.closeAllConnections()
   }

@@ -265,7 +265,7 @@ export class App {
   private async listenForScrapers(address: ListenAddress): Promise<number | null> {
     if (this.metrics === null) return null
     const { MetricsServer } = await import('../admin/metrics-server.js')
-    this.metricsServer = new MetricsServer(this.metrics, this.handler, this.current.metrics.hosts)
+    this.metricsServer = new MetricsServer(this.metrics, this.handler, this.current.metrics.hosts, this.log)
     const { port } = await this.metricsServer.listen(address).catch((error: unknown) => {
       throw new ListenError(address, 'metrics.listen', error)
     })

@@ -175,6 +175,21 @@ export function locatePrices(source: ConfigSource): string | boolean {
   return resolveLedger(parsed, file === null ? source.cwd : dirname(file)).prices
 }
 
+/**
+ * Finds the address for metrics, without the secrets likewise; null if there is none.
+ * @throws ConfigError
+ */
+export function locateMetrics(source: ConfigSource): {
+  readonly listen: ListenAddress | null
+  readonly configFile: string | null
+} {
+  const { file, parsed, label } = readConfigFile(source)
+  const problems: Problem[] = []
+  const listen = resolveMetricsListen(parsed, problems)
+  if (problems.length > 0) throw new ConfigError(label, problems)
+  return { listen, configFile: file }
+}
+
 /** Where requests go, as far as it can be told without the secrets. */
 export type DestinationsConfig = Pick<
   Config,

@@ -153,7 +153,7 @@ export const configSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe(
-          'HOST:PORT that serves `GET /metrics` to Prometheus, without a key: `127.0.0.1:9464`. `null`: no metrics.',
+          'HOST:PORT that serves `GET /metrics` to Prometheus, without a key: `127.0.0.1:9464`. On loopback, `thinwire profile` asks there, too. `null`: neither.',
         ),
       hosts: z
         .array(z.string().min(1))

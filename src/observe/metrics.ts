@@ -32,6 +32,8 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
  * cannot make one up.
  */
 export class Metrics implements SummarySink {
+  /** Requests that were counted. */
+  requestCount: number
   private readonly registry: Registry
   private readonly requests: RequestCounts
   private readonly errors: Counter<'team' | 'upstream' | 'sign'>
@@ -61,6 +63,7 @@ export class Metrics implements SummarySink {
 
   constructor() {
     const registry = new Registry()
+    this.requestCount = 0
     this.registry = registry
     const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
       new Counter({ name: `thinwire_${name}`, help, labelNames, registers: [registry] })
@@ -145,6 +148,7 @@ export class Metrics implements SummarySink {
 
   /** Counts a request. */
   record(summary: RequestSummary): void {
+    this.requestCount += summary.requests
     const team = summary.request.key?.team ?? ''
     const upstream = summary.outcome.upstream ?? ''
     this.requests.add(summary)

@@ -19,7 +19,7 @@ const source = {
 
 /** Runs a test's act against a metrics server. */
 async function withServer(act: (connect: () => Promise<RawClient>) => Promise<void>): Promise<void> {
-  const server = new MetricsServer(new Metrics(), source, ['Metrics.example.com'])
+  const server = new MetricsServer(new Metrics(), source, ['Metrics.example.com'], { info() {} })
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
   const clients: RawClient[] = []
   try {
