@@ -126,7 +126,13 @@ async function bytesOf(contestant: Contestant, { placement }: SuiteOptions): Pro
   const upstream = new ProbeUpstream()
   const upstreamPort = await upstream.listen()
   try {
-    const running = await contestant.start({ placement, upstreamPort, upstream: null, thinwireFlags: [] })
+    const running = await contestant.start({
+      placement,
+      upstreamPort,
+      upstream: null,
+      secure: null,
+      thinwireFlags: [],
+    })
     try {
       return await probeBytes(upstream, running)
     } finally {

@@ -11,8 +11,8 @@ import type { ConversationRequest } from '../translate/conversation-request.js'
 import type { DecodeHandler } from './body-decoder.js'
 import { type BodyFlaw, BodyReader, joinInPlace } from './body-reader.js'
 import type { ByteBudget } from './byte-budget.js'
-import { Upload } from './upload.js'
 import type { BodyReceiver, ClientRequest } from './client-request.js'
+import { Upload } from './upload.js'
 
 /** Why a body is refused; also the code of the error that the client gets. */
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
