@@ -117,6 +117,17 @@ const FIND_INSIDES: readonly Code[] = [
 
 const onlyOutside = (mask: Code): Code => and64(mask, not64(get(INSIDE)))
 
+/** A string that is no part of a nested value ends at the first byte that is not inside. */
+const END_STRING: Code = when(isZero32(get(DEPTH)), [
+  when(differs64(get(INSIDE), int64(-1n)), [
+    set(AT, add32(add32(get(AT), low32(countTrailingZeros64(not64(get(INSIDE))))), int32(1))),
+    set(BEGINS_INSIDE, int64(0n)),
+    set(BEGINS_ESCAPED, int64(0n)),
+    // Two conditions, the loop over blocks.
+    leave(3),
+  ]),
+])
+
 /** Walks over the brackets of a block in which the value may end. Leaves the outer block where it does. */
 const STEP_OVER_BRACKETS: readonly Code[] = [
   set(BRACKETS, or64(get(OPENING), get(CLOSING))),
@@ -151,10 +162,11 @@ const COUNT_BRACKETS: readonly Code[] = [
 ]
 
 /**
- * Steps over blocks of a nested JSON value, as simdjson finds its structure (Langdale and Lemire, "Parsing Gigabytes of
- * JSON per Second", 3.1): with masks in place of branches, however many quotes and escapes there are.
+ * Steps over blocks of a nested JSON value, or of a string at depth 0, as simdjson finds its structure (Langdale and
+ * Lemire, "Parsing Gigabytes of JSON per Second", 3.1): with masks in place of branches, however many quotes and
+ * escapes there are.
  * @returns `run(at, end, depth, isInString, isAfterBackslash)`. It returns the address behind the value, where the
- * depth is 0, or of the first block that it did not step over
+ * depth is 0 and no string is open, or of the first block that it did not step over
  */
 export function writeBlockProgram(): Uint8Array {
   return writeModule({
@@ -172,6 +184,7 @@ export function writeBlockProgram(): Uint8Array {
           set(QUOTES, isByte(QUOTE)),
           DROP_ESCAPED_QUOTES,
           ...FIND_INSIDES,
+          END_STRING,
           // Outside of strings a backslash escapes nothing, so that the masks are wrong behind it. It is no JSON.
           leaveIf(1, differs64(onlyOutside(get(BACKSLASHES)), int64(0n))),
           when(differs64(get(INSIDE), int64(-1n)), COUNT_BRACKETS),

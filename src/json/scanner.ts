@@ -3,8 +3,8 @@ import * as bytesOfJson from './bytes.js'
 
 /**
  * The one place that walks over JSON bytes. It finds where values end, and neither decodes, parses nor checks what it
- * steps over: broken JSON is for the upstream to refuse. Strings are skipped by memchr, and long nested values, which
- * are most of a prompt, by `BlockScanner`.
+ * steps over: broken JSON is for the upstream to refuse. Strings are skipped by memchr, and code in strings and
+ * long nested values, which are most of a prompt, by `BlockScanner`.
  */
 
 // Copied, as V8 loads an imported or exported constant from its cell for each byte: a tenth slower (bench `peek_100k`).
@@ -13,6 +13,12 @@ const { OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET } = bytesOfJson
 
 /** Bytes that are compared one by one before memchr is called: a call costs more than most keys and short values. */
 const NEAR = 24
+
+/** One is enough, as it is called from beginning to end of a chunk. */
+const BLOCKS = BlockScanner.create()
+
+/** So many escaped quotes show that a string is code, which is full of them. */
+const FEW_QUOTES = 3
 
 /** By the byte after a backslash, the byte that the escape stands for; 0 for `\u` and for bytes that make no escape. */
 export const ESCAPED_BYTES = new Uint8Array(256)
@@ -60,7 +66,12 @@ export function findStringEnd(bytes: Buffer, from: number): number {
     if (byte === BACKSLASH) i++
   }
   // If an escape stepped over the end of the near part, `i` is already where the next character begins.
-  for (;;) {
+  for (let escaped = 0; ; escaped++) {
+    if (escaped === FEW_QUOTES && BLOCKS !== null) {
+      const reached = BLOCKS.skip(bytes, i, 0, true, false)
+      if (!BLOCKS.isInString) return reached
+      i = BLOCKS.isAfterBackslash ? reached + 1 : reached
+    }
     const quote = bytes.indexOf(QUOTE, i)
     if (quote === -1) return -1
     // After an odd number of backslashes a quote is escaped.
@@ -83,9 +94,6 @@ function endsInEscape(bytes: Buffer, from: number): boolean {
 
 /** Bytes of a nested value that are stepped over one by one before it is taken for a long one. */
 const SHORT_VALUE = 256
-
-/** One is enough, as it is called from beginning to end of a chunk. */
-const BLOCKS = BlockScanner.create()
 
 /** Steps over a string or a nested value that may continue in the next chunk, wherever the chunks are cut. */
 export class ValueScanner {

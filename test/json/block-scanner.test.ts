@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BlockScanner } from '../../src/json/block-scanner.js'
 import { Peeker, peekFields } from '../../src/json/peek.js'
-import { ValueScanner } from '../../src/json/scanner.js'
+import { findStringEnd, ValueScanner } from '../../src/json/scanner.js'
 import { assertGrowsLinearly } from '../support/growth.js'
 import { fc } from '../support/property.js'
 
@@ -140,6 +140,20 @@ test('a value of many windows ends at each place of its last ones', () => {
     assert.is(findEnd(new ValueScanner(), bytes, []), bytes.length - 1)
     assert.is(findEnd(new ValueScanner(), bytes, [more * 150]), bytes.length - 1)
   }
+})
+
+test('a string ends at its first quote that is not escaped, in bytes of any kind', () => {
+  fc.assert(
+    fc.property(wild, cutsOf(4_000), fc.nat(100), (bytes, cuts, before) => {
+      const string = Buffer.concat([Buffer.from(`${'a'.repeat(before)}${'\\"'.repeat(5)}`), bytes])
+      const match = /^(?:[^"\\]|\\.)*"/s.exec(string.toString('latin1'))
+      const expected = match === null ? -1 : match[0].length
+      assert.is(findStringEnd(string, 0), expected)
+      const scanner = new ValueScanner()
+      assert.is(findEnd({ skipNested: (...chunk) => scanner.skipString(...chunk) }, string, cuts), expected)
+    }),
+    { numRuns: 3_000 },
+  )
 })
 
 test('what is nested very deep is counted', () => {
