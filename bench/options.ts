@@ -6,8 +6,10 @@ export interface Options {
   /** A commit to compare with; null for a run against the budgets. */
   readonly against: string | null
   readonly profile: boolean
-  /** Peers from npm take part too. */
+  /** A comparison with other gateways; no budgets. */
   readonly peers: boolean
+  /** Folder of `scripts/peers.sh`; null for a temporary one. */
+  readonly peersIn: string | null
   /** Names of scenarios; empty for all. */
   readonly only: readonly string[]
   readonly rounds: number | null
@@ -25,7 +27,8 @@ with bench/budgets.json, and writes results.json and report.html.
   --rounds N        number of rounds
   --against REF     compares this checkout with a commit; no budgets
   --profile         a CPU profile of Thinwire under load, and its top functions
-  --peers           also Portkey's gateway, installed into a temporary folder
+  --peers           beside other gateways, from scripts/peers.sh; no budgets
+  --peers-in DIR    the same, with those that are installed in a folder
   --out DIR         folder for results; default bench-results
   --smoke           proves that the suite works; its figures mean nothing
 
@@ -43,6 +46,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       against: { type: 'string' },
       profile: { type: 'boolean' },
       peers: { type: 'boolean' },
+      'peers-in': { type: 'string' },
       only: { type: 'string', multiple: true },
       rounds: { type: 'string' },
       out: { type: 'string' },
@@ -58,7 +62,8 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   return {
     against: values.against ?? null,
     profile: values.profile ?? false,
-    peers: values.peers ?? false,
+    peers: values.peers ?? values['peers-in'] !== undefined,
+    peersIn: values['peers-in'] ?? null,
     mode: values.smoke ? 'smoke' : values.quick ? 'quick' : 'whole',
     only: values.only ?? [],
     rounds,

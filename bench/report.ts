@@ -43,7 +43,6 @@ const COLOURS: Readonly<Record<string, string>> = {
   bare: '#cc79a7',
   express: '#b08a00',
   constant: '#8c6bb1',
-  portkey: '#0072b2',
   thinwire: '#d55e00',
 }
 

@@ -6,7 +6,7 @@ import { CONTESTANTS, type Contestant, DIRECT, ROOT, THINWIRE, thinwire } from '
 import { describeMachine, placeProcesses } from './machine.js'
 import { runMicro } from './micro/run.js'
 import { HELP, type Options, readOptions } from './options.js'
-import { installPortkey } from './peers.js'
+import { comparePeers } from './peers.js'
 import { profileFlags, topFunctions } from './profile.js'
 import { Recorder } from './recorder.js'
 import { report } from './report.js'
@@ -65,11 +65,8 @@ async function main(): Promise<number> {
   if (options.profile) return profile(scenarios, suite, options.out)
   if (options.against !== null) return compare(scenarios, suite, options.against)
   if (!options.peers) return holdBudgets(scenarios, micro, CONTESTANTS, suite, options.out)
-  progress('installing peers')
-  const { contestant, remove } = installPortkey()
-  // Thinwire stays last, because it is measured against the others.
-  const all = [...CONTESTANTS.slice(0, -1), contestant, ...CONTESTANTS.slice(-1)]
-  return holdBudgets(scenarios, micro, all, suite, options.out).finally(remove)
+  for (const line of await comparePeers(scenarios, suite, options.peersIn, options.out)) print(line)
+  return HELD
 }
 
 async function profile(scenarios: readonly Scenario[], suite: SuiteOptions, out: string): Promise<number> {

@@ -162,7 +162,7 @@ async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
   const headers = headersOf(ask.target, ask.refused)
   const startedAt = performance.now()
   const result = await autocannon({
-    url: `http://127.0.0.1:${ask.target.port}/v1/chat/completions`,
+    url: `http://127.0.0.1:${ask.target.port}${ask.target.prefix ?? ''}/v1/chat/completions`,
     method: 'POST',
     body: promptWith(ask.plan, ask.promptBytes),
     connections: ask.connections,

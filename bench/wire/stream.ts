@@ -7,6 +7,8 @@ export interface Target {
   readonly name: string
   readonly port: number
   readonly headers: readonly string[]
+  /** Before the path of each request; most have none. */
+  readonly prefix?: string
 }
 
 /** The speed of a client's network for a prompt. */
@@ -31,7 +33,7 @@ const CARRIED = 64
 
 export function requestBytes(target: Target, body: Buffer, path = '/v1/chat/completions'): Buffer {
   const head =
-    `POST ${path} HTTP/1.1\r\n` +
+    `POST ${target.prefix ?? ''}${path} HTTP/1.1\r\n` +
     'host: 127.0.0.1\r\ncontent-type: application/json\r\n' +
     'accept: application/json\r\nuser-agent: OpenAI/JS 6.0.0\r\nx-stainless-lang: js\r\nx-stainless-retry-count: 0\r\n' +
     `${target.headers.map((header) => `${header}\r\n`).join('')}content-length: ${body.length}\r\n\r\n`

@@ -20,6 +20,12 @@ const STREAM_HEAD =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n' +
   'x-request-id: req_bench\r\nopenai-processing-ms: 12\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n'
 
+/** Some relays ask for the models, and for signs of health, before they send anything else. */
+const MODEL_LIST = '{"object":"list","data":[{"id":"bench-model","object":"model","owned_by":"bench"}]}'
+const MODELS =
+  'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n' +
+  `content-length: ${MODEL_LIST.length}\r\n\r\n${MODEL_LIST}`
+
 const shapes = new Map<string, StreamShape>()
 const answers = new Map<number, string>()
 const wheel: Set<Stream>[] = Array.from({ length: WHEEL_MS }, () => new Set())
@@ -147,11 +153,13 @@ class Connection {
   private answer(): void {
     const { plan } = this
     const isHead = this.head.startsWith('HEAD')
+    const isGet = this.head.startsWith('GET')
     const api = apiOf(this.head)
     this.head = ''
     this.plan = null
     this.left = -1
     if (isHead) this.socket.write('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n', 'latin1')
+    else if (isGet) this.socket.write(MODELS, 'latin1')
     else if (plan === null)
       this.socket.write('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n', 'latin1')
     else if (plan.json > 0) this.socket.write(answerOf(plan.json), 'latin1')
