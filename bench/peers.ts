@@ -47,6 +47,8 @@ export async function comparePeers(
   out: string,
 ): Promise<string[]> {
   const { onProgress, placement, record, mode } = suite
+  // A gateway does not see that the bench was ended: it has no channel to it. At an exit all are ended.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   onProgress('installing gateways')
   const installation = installPeers(ROOT, folder)
   try {
