@@ -175,7 +175,7 @@ function readFromOutside(pid: number): Reading {
       // The process has ended, or this is not Linux.
     }
   }
-  return { cpuUs, rssBytes, gcUs: null, loopDelayP99Us: null }
+  return { cpuUs, rssBytes, gcUs: null, loopDelayP99Us: null, loopDelayMaxUs: null }
 }
 
 /** CPU time in microseconds: from the kernel's count of each thread (schedstat), else from clock ticks. */

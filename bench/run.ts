@@ -4,6 +4,7 @@ import { checkOut, comparison } from './against.js'
 import { judge, readBudgets } from './budgets.js'
 import { CONTESTANTS, type Contestant, DIRECT, ROOT, THINWIRE, thinwire } from './contestants.js'
 import { describeMachine, placeProcesses } from './machine.js'
+import { LONG } from './micro/pairs.js'
 import { runMicro } from './micro/run.js'
 import { HELP, type Options, readOptions } from './options.js'
 import { installPortkey } from './peers.js'
@@ -109,8 +110,9 @@ async function holdBudgets(
     await runMicro(
       record,
       Math.min(rounds, sized(mode, MICRO_ROUNDS)),
-      sized(mode, { whole: 300, quick: 80, smoke: 20 }),
-      sized(mode, { whole: 64, quick: 64, smoke: 2 }),
+      sized(mode, { whole: 300, quick: 80, smoke: 1 }),
+      sized(mode, { whole: 64, quick: 64, smoke: 1 }),
+      sized(mode, { whole: LONG, quick: LONG, smoke: { bytes: 30_000, turns: 12 } }),
     )
   }
   const missing = scenarios.length === 0 ? {} : await runSuite(contestants, scenarios, suite)

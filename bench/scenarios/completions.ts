@@ -30,9 +30,9 @@ export const HITS: Scenario = {
     const wanted = running.name === 'constant' ? 'none' : 'hit'
     const again = (seconds: BySize<number>) =>
       load(stage, running, { seconds: sized(stage.mode, seconds), requests: null, distinct: false }, wanted)
-    await again({ whole: 0.6, quick: 0.2, smoke: 0.1 })
+    await again({ whole: 0.6, quick: 0.2, smoke: 0.05 })
     const before = await running.child.read()
-    const { requests, seconds } = await again({ whole: 3, quick: 0.7, smoke: 0.4 })
+    const { requests, seconds } = await again({ whole: 3, quick: 0.7, smoke: 0.1 })
     const after = await running.child.read()
     stage.record.add('hits', 'requests_per_second', '/s', running.name, requests / seconds)
     stage.record.addUse('hits', 'cpu_per_request', running.name, before, after, requests)
@@ -62,9 +62,9 @@ export const MISSES: Scenario = {
         wanted,
       )
     // Until the code is compiled and, in a whole run, the cache is full.
-    await ask({ whole: 35_000, quick: 12_000, smoke: 1_000 })
+    await ask({ whole: 35_000, quick: 12_000, smoke: 100 })
     const before = await running.child.read()
-    const { requests } = await ask({ whole: 25_000, quick: 8_000, smoke: 1_000 })
+    const { requests } = await ask({ whole: 25_000, quick: 8_000, smoke: 100 })
     const after = await running.child.read()
     stage.record.addUse('misses', 'cpu_per_request', running.name, before, after, requests)
     stage.record.add('misses', 'rss', 'MiB', running.name, after.rssBytes / 2 ** 20)

@@ -1,10 +1,6 @@
-import { openFilesLimit } from '../machine.js'
+import { streamsThatFit } from '../machine.js'
 import type { Scenario } from '../scenario.js'
 import { sized } from '../scenario.js'
-
-/** Files that a relay has open for one stream, and some reserve. */
-const FILES_EACH = 2
-const FILES_BESIDE = 200
 
 /** Time from the first event of the last stream to the reading. */
 const SETTLE_MS = 300
@@ -18,8 +14,8 @@ export const MEMORY: Scenario = {
   loaded: null,
   rounds: { whole: 3, quick: 1, smoke: 1 },
   async measure({ driver, record, mode }, running) {
-    const wanted = sized(mode, { whole: 5_000, quick: 5_000, smoke: 200 })
-    const streams = Math.min(wanted, Math.floor((openFilesLimit() - FILES_BESIDE) / FILES_EACH))
+    const wanted = sized(mode, { whole: 5_000, quick: 5_000, smoke: 50 })
+    const streams = Math.min(wanted, streamsThatFit())
     const atRest = await running.child.read()
     let held: Promise<number> | null = null
     await driver.run(

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { nowUs, STAMP_DIGITS, STAMP_MARK } from './plan.js'
@@ -121,4 +122,20 @@ export class StreamClient {
     this.listener = null
     listener?.onFailure(new Error(`${this.target.name}: ${problem}`))
   }
+}
+
+/** Connections that are opened at the same time: fewer than any listener's backlog. */
+export const OPENING = 64
+
+export async function openAll(target: Target, count: number): Promise<StreamClient[]> {
+  const clients: StreamClient[] = []
+  while (clients.length < count) {
+    const batch = Array.from(
+      { length: Math.min(OPENING, count - clients.length) },
+      () => new StreamClient(target),
+    )
+    await Promise.all(batch.map((client) => once(client.socket, 'connect')))
+    clients.push(...batch)
+  }
+  return clients
 }
