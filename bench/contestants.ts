@@ -28,8 +28,16 @@ export interface Surroundings {
   readonly upstreamPort: number
   /** The upstream's process, which is the contestant `direct`; null if the upstream runs in this process. */
   readonly upstream: Child | null
+  /** The upstream by HTTPS, if that is the one to ask. */
+  readonly secure: Secure | null
   /** Flags for Node, such as a profiler or a module that a scenario loads into Thinwire. */
   readonly thinwireFlags: readonly string[]
+}
+
+/** The HTTPS side of the bench's upstream. Its certificate is for `localhost` and vouches for itself. */
+export interface Secure {
+  readonly port: number
+  readonly caFile: string
 }
 
 /** A started contestant. */
@@ -45,6 +53,9 @@ export interface Running extends Target {
   readonly reconfigure: ((settings: (first: Settings) => Settings, targets: number) => Promise<void>) | null
   stop(): Promise<void>
 }
+
+/** The name in the upstream's certificate. */
+export const SECURE_NAME = 'localhost'
 
 /** A key for contestants that check none. */
 const ANY_KEY = ['authorization: Bearer sk-bench']
@@ -79,10 +90,10 @@ export const NGINX: Contestant = {
   baseline: true,
   everywhere: true,
   rounds: EVERY_ROUND,
-  start: async ({ placement, upstreamPort }) => {
+  start: async ({ placement, upstreamPort, secure }) => {
     const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-nginx-'))
     const port = await freePort()
-    writeFileSync(join(folder, 'nginx.conf'), nginxConfig(folder, port, upstreamPort))
+    writeFileSync(join(folder, 'nginx.conf'), nginxConfig(folder, port, upstreamPort, secure))
     const child = Child.program(
       'nginx',
       ['-p', folder, '-c', 'nginx.conf', '-e', join(folder, 'error.log')],
@@ -106,11 +117,11 @@ export function thinwire(name: string, root: string, settings: Settings = {}): C
     baseline: false,
     everywhere: true,
     rounds: EVERY_ROUND,
-    start: async ({ placement, upstreamPort, thinwireFlags }) => {
+    start: async ({ placement, upstreamPort, secure, thinwireFlags }) => {
       const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
       const port = await freePort()
       const config = join(folder, 'thinwire.json')
-      const first = renameFor(root, { ...thinwireConfig(port, upstreamPort), ...settings })
+      const first = renameFor(root, { ...thinwireConfig(port, upstreamPort, secure), ...settings })
       const live = new LiveConfig(config, first)
       const cli = join(root, 'dist', 'src', 'cli.js')
       const env = { ...process.env, OPENAI_API_KEY: 'sk-bench-0000000000' }
@@ -168,6 +179,11 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 export const THINWIRE = thinwire('thinwire', ROOT)
 
+/** An older Thinwire, beside which a run shows what has become faster. @param root folder of a checkout that was built */
+export function lastRelease(root: string): Contestant {
+  return { ...thinwire('last', root), baseline: true }
+}
+
 /** Thinwire without its cache: the difference is the cost of the cache. */
 export const UNCACHED: Contestant = {
   ...thinwire('uncached', ROOT, { cache: { enabled: false } }),
@@ -193,9 +209,10 @@ function program(name: string, { rounds = EVERY_ROUND, everywhere = true } = {})
     baseline: true,
     everywhere,
     rounds,
-    start: async ({ placement, upstreamPort }) => {
+    start: async ({ placement, upstreamPort, secure }) => {
       const port = await freePort()
-      const child = Child.node(programOf(`contestants/${name}.js`), [String(port), String(upstreamPort)], {
+      const upstream = secure === null ? [String(upstreamPort)] : [String(secure.port), secure.caFile]
+      const child = Child.node(programOf(`contestants/${name}.js`), [String(port), ...upstream], {
         core: placement.relay,
       })
       await child.listening(port)
@@ -226,12 +243,20 @@ function running(
 }
 
 /** The config of an operator, with limits that the scenarios do not reach. */
-function thinwireConfig(port: number, upstreamPort: number): Settings {
+function thinwireConfig(port: number, upstreamPort: number, secure: Secure | null): Settings {
+  const place =
+    secure === null
+      ? { baseUrl: `http://127.0.0.1:${upstreamPort}/v1` }
+      : {
+          baseUrl: `https://127.0.0.1:${secure.port}/v1`,
+          tls: { caFile: secure.caFile, servername: SECURE_NAME },
+        }
   return {
     listen: `127.0.0.1:${port}`,
-    upstreams: {
-      openai: { baseUrl: `http://127.0.0.1:${upstreamPort}/v1`, apiKey: { env: 'OPENAI_API_KEY' } },
-    },
+    upstreams: { openai: { ...place, apiKey: { env: 'OPENAI_API_KEY' } } },
+    // The bench asks for `/readyz`, as a balancer does, but there is none to wait for at the end: a relay that is not
+    // ended by then is killed, and leaves no profile.
+    timeouts: { readyGraceMs: 0 },
     limits: {
       maxConcurrentRequestsPerKey: 10_000,
       maxConcurrentRequests: 10_000,
@@ -242,7 +267,7 @@ function thinwireConfig(port: number, upstreamPort: number): Settings {
 }
 
 /** One worker, no buffering, kept connections on both sides: the least that nginx must do to relay streams. */
-function nginxConfig(folder: string, port: number, upstreamPort: number): string {
+function nginxConfig(folder: string, port: number, upstreamPort: number, secure: Secure | null): string {
   const scratch = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => {
     const path = join(folder, name)
     mkdirSync(path)
@@ -259,11 +284,12 @@ http {
   keepalive_requests 1000000000;
   client_max_body_size 64m;
   tcp_nodelay on;
-  upstream api { server 127.0.0.1:${upstreamPort}; keepalive 1024; keepalive_requests 1000000000; }
+  upstream api { server 127.0.0.1:${secure?.port ?? upstreamPort}; keepalive 1024; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location / {
-      proxy_pass http://api;
+      proxy_pass ${secure === null ? 'http' : 'https'}://api;
+      ${secure === null ? '' : nginxTls(secure)}
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_buffering off;
@@ -272,4 +298,12 @@ http {
   }
 }
 `
+}
+
+/** nginx uses sessions again by default (proxy_ssl_session_reuse). */
+function nginxTls({ caFile }: Secure): string {
+  return (
+    `proxy_ssl_trusted_certificate ${caFile}; proxy_ssl_verify on; ` +
+    `proxy_ssl_name ${SECURE_NAME}; proxy_ssl_server_name on; proxy_ssl_protocols TLSv1.2 TLSv1.3;`
+  )
 }

@@ -44,7 +44,7 @@ function allowedCores(): number[] {
 }
 
 /** Limit of open files for one process, which limits the streams too. */
-export function openFilesLimit(): number {
+function openFilesLimit(): number {
   try {
     const found = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
     if (found !== undefined) return Number(found)
@@ -52,6 +52,15 @@ export function openFilesLimit(): number {
     // Not Linux.
   }
   return 1024
+}
+
+/** Files that a relay has open for one stream, and some reserve. */
+const FILES_EACH = 2
+const FILES_BESIDE = 200
+
+/** How many streams the limit of open files leaves room for. */
+export function streamsThatFit(): number {
+  return Math.floor((openFilesLimit() - FILES_BESIDE) / FILES_EACH)
 }
 
 export function describeMachine(placement: Placement): MachineFacts {

@@ -12,6 +12,8 @@ export interface Reading {
   readonly gcUs: number | null
   /** How late a timer of 1 ms was, at the 99th percentile, microseconds. Null outside of Node. */
   readonly loopDelayP99Us: number | null
+  /** The longest of these: how long the loop was busy with one turn, to a millisecond. Null outside of Node. */
+  readonly loopDelayMaxUs: number | null
 }
 
 const RESOLUTION_MS = 1
@@ -23,6 +25,11 @@ new PerformanceObserver((list) => {
 
 // A timer each millisecond is work, so it runs only while a scenario needs its figure.
 let delay: ReturnType<typeof monitorEventLoopDelay> | null = null
+
+/** @param ns time between two runs of the timer */
+function late(ns: number): number {
+  return Math.max(0, ns / 1_000 - RESOLUTION_MS * 1_000)
+}
 
 process.on('message', (message) => {
   if (message === 'watch') {
@@ -36,8 +43,8 @@ process.on('message', (message) => {
       cpuUs: user + system,
       rssBytes: process.memoryUsage.rss(),
       gcUs: gcMs * 1_000,
-      loopDelayP99Us:
-        delay === null ? null : Math.max(0, delay.percentile(99) / 1_000 - RESOLUTION_MS * 1_000),
+      loopDelayP99Us: delay === null ? null : late(delay.percentile(99)),
+      loopDelayMaxUs: delay === null ? null : late(delay.max),
     }
     delay?.disable()
     delay = null

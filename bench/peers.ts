@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Watch } from './busyness.js'
 import type { Child } from './child.js'
 import {
   BARE,
@@ -52,13 +53,14 @@ interface Taking {
  * @param all the scenarios; those in which gateways are compared are taken from them
  * @param folder where `scripts/peers.sh` has installed them or will; null for a temporary folder
  * @param out folder for the results
+ * @returns also why there is no verdict, on a busy machine
  */
 export async function comparePeers(
   all: readonly Scenario[],
   suite: SuiteOptions,
   folder: string | null,
   out: string,
-): Promise<string[]> {
+): Promise<{ readonly lines: readonly string[]; readonly busy: string | null }> {
   const { onProgress, placement, record, mode } = suite
   // A gateway does not see that the bench was ended: it has no channel to it. At an exit all are ended.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
@@ -69,6 +71,7 @@ export async function comparePeers(
     let taking = await tryAll(installation, suite, skipped)
     const own = await bytesOf(THINWIRE, suite)
     const failures: Failures = new Map()
+    const watch = await Watch.begin(placement)
     for (;;) {
       const measured = await measure(all, taking, failures, suite)
       if (!('lost' in measured)) break
@@ -76,6 +79,7 @@ export async function comparePeers(
       skipped.set(measured.lost.row.title, measured.word)
       taking = taking.filter((one) => one !== measured.lost)
     }
+    const busy = watch.whyBusy()
     const floors = FLOORS.filter(([{ name }]) =>
       record.series.some(({ contestant }) => contestant === name),
     ).map(([{ name }, title]) => ({
@@ -98,6 +102,7 @@ export async function comparePeers(
       series: record.series,
       failures,
       skipped,
+      busy,
     }
     const lines = comparisonTables(comparison)
     mkdirSync(out, { recursive: true })
@@ -106,7 +111,7 @@ export async function comparePeers(
       join(out, 'peers.json'),
       `${JSON.stringify({ date, machine, series: record.series }, null, 1)}\n`,
     )
-    return lines
+    return { lines, busy }
   } finally {
     if (folder === null) rmSync(installation.folder, { recursive: true, force: true })
   }
@@ -206,7 +211,13 @@ async function bytesOf(contestant: Contestant, { placement }: SuiteOptions): Pro
   const upstream = new ProbeUpstream()
   const upstreamPort = await upstream.listen()
   try {
-    const running = await contestant.start({ placement, upstreamPort, upstream: null, thinwireFlags: [] })
+    const running = await contestant.start({
+      placement,
+      upstreamPort,
+      upstream: null,
+      secure: null,
+      thinwireFlags: [],
+    })
     try {
       return await probeBytes(upstream, running)
     } finally {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
 /** The fields of a `.cpuprofile` that are read here (Chrome DevTools protocol, Profiler.Profile). */
@@ -18,10 +18,15 @@ export function profileFlags(folder: string): string[] {
   return ['--cpu-prof', '--cpu-prof-dir', folder]
 }
 
-/** The functions with the most self time in every profile of a folder. */
+/**
+ * The functions with the most self time in every profile of a folder.
+ * @throws Error if there is none: the relay was then killed before it could end by itself
+ */
 export function topFunctions(folder: string): string[] {
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.cpuprofile')) : []
+  if (files.length === 0) throw new Error(`Thinwire has left no profile in ${folder}`)
   const lines: string[] = []
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'))) {
+  for (const file of files) {
     lines.push('', join(folder, file))
     lines.push(...selfTimes(JSON.parse(readFileSync(join(folder, file), 'utf8')) as Profile))
   }

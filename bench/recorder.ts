@@ -35,6 +35,18 @@ export class Recorder {
     this.add(scenario, `${figure}_p99`, unit, contestant, quantile(sorted, 0.99))
   }
 
+  /** A quantile of this round's samples in microseconds, as `figure_p90` for 0.9. */
+  addQuantile(
+    scenario: string,
+    figure: string,
+    q: number,
+    contestant: string,
+    samples: readonly number[],
+  ): void {
+    const name = `${figure}_p${Math.round(100 * q)}`
+    this.add(scenario, name, 'us', contestant, quantile(ascending(samples), q))
+  }
+
   /** Adds the CPU time of a relay for each unit of work, and the share of garbage collection. */
   addUse(
     scenario: string,

@@ -21,8 +21,12 @@ export interface Scenario {
   readonly fresh: boolean
   /** A module in `bench/` that is loaded into Thinwire before its own code, or null. Only for `fresh` scenarios. */
   readonly loaded: string | null
+  /** The upstream is asked by HTTPS, by processes that do nothing else. */
+  readonly secure?: true
   /** Most rounds, unless `--rounds` is given: fewer if no budget needs the figures or they vary little. */
   readonly rounds: BySize<number>
+  /** Called once for each contestant when all are warm, before the first round. */
+  prepare?(stage: Stage, running: Running): Promise<void>
   measure(stage: Stage, running: Running): Promise<void>
 }
 
@@ -36,6 +40,11 @@ export const SOME_ROUNDS: BySize<number> = { whole: 3, quick: 1, smoke: 1 }
 export function takesPart(scenario: Scenario, contestant: Contestant): boolean {
   const { name, baseline, everywhere } = contestant
   return !baseline || (scenario.baselines === null ? everywhere : scenario.baselines.includes(name))
+}
+
+/** Whether each measurement starts a process. A smoke run does so only where code is loaded: it is for that alone. */
+export function startsAnew(scenario: Scenario, mode: Mode): boolean {
+  return scenario.fresh && (mode !== 'smoke' || scenario.loaded !== null)
 }
 
 /** Selects a value by the size of the run. */

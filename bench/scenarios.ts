@@ -1,9 +1,12 @@
 import type { Scenario } from './scenario.js'
+import { AGENT_PROMPT } from './scenarios/agent-prompt.js'
 import { BURST } from './scenarios/burst.js'
 import { BAD_KEYS, CHUNKS, STALLED } from './scenarios/chunks.js'
 import { HITS, JOINS, MISSES } from './scenarios/completions.js'
 import { FIRST_BYTE, PROMPTS } from './scenarios/first-byte.js'
+import { GROWTH } from './scenarios/growth.js'
 import { LIMITS } from './scenarios/limits.js'
+import { LOW_RATE } from './scenarios/low-rate.js'
 import { MEMORY } from './scenarios/memory.js'
 import { METERING } from './scenarios/metering.js'
 import { CONNECTS, REFUSALS, REQUESTS } from './scenarios/requests.js'
@@ -11,15 +14,20 @@ import { ROUTING } from './scenarios/routing.js'
 import { STALLED_DISK } from './scenarios/stalled-disk.js'
 import { START } from './scenarios/start.js'
 import { TARGETS } from './scenarios/targets.js'
+import { THROUGHPUT } from './scenarios/throughput.js'
+import { TLS_UPSTREAM } from './scenarios/tls-upstream.js'
 import { TRANSLATED } from './scenarios/translated.js'
 
 export const SCENARIOS: readonly Scenario[] = [
+  LOW_RATE,
   FIRST_BYTE,
   PROMPTS,
+  AGENT_PROMPT,
   CHUNKS,
+  BURST,
   REQUESTS,
   CONNECTS,
-  BURST,
+  THROUGHPUT,
   STALLED,
   BAD_KEYS,
   // It uses a pipe, which works in this way only on Linux.
@@ -35,4 +43,7 @@ export const SCENARIOS: readonly Scenario[] = [
   JOINS,
   START,
   MEMORY,
+  GROWTH,
+  // Last, because its silence passes while the others run.
+  TLS_UPSTREAM,
 ]

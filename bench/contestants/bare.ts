@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type Dispatcher, Pool } from 'undici'
 
 // The smallest relay of node:http and undici, without any feature: no key, no limits, no log. It has only what a relay
 // needs: a slow client makes the upstream wait, and a client that leaves cancels its request.
 
-const [port, upstreamPort] = process.argv.slice(2).map(Number)
+const [port = 0, upstreamPort = 0] = process.argv.slice(2, 4).map(Number)
+/** The certificate of an upstream that is asked by HTTPS. */
+const caFile = process.argv[4]
 
-const pool = new Pool(`http://127.0.0.1:${upstreamPort}`, {
+const pool = new Pool(`${caFile === undefined ? 'http' : 'https'}://127.0.0.1:${upstreamPort}`, {
+  ...(caFile === undefined ? {} : { connect: { ca: readFileSync(caFile, 'utf8'), servername: 'localhost' } }),
   connections: null,
   pipelining: 1,
   keepAliveTimeout: 55_000,

@@ -60,10 +60,18 @@ function textOf(bytes: number): string {
   return LINE.repeat(Math.ceil(bytes / 74)).slice(0, Math.ceil((bytes * 70) / 74))
 }
 
-/** A coding agent's request of about `bytes`, with the calls and results of its earlier turns. */
-export function agentChat(api: BodyApi, bytes: number, turns = 400): Buffer {
+/**
+ * A coding agent's request of about `bytes`, with the calls and results of its earlier turns.
+ * @param first the members at its beginning
+ */
+export function agentChat(
+  api: BodyApi,
+  bytes: number,
+  turns = 400,
+  first: { readonly model: string; readonly user?: string } = { model: 'gpt-x-test' },
+): Buffer {
   const steps = stepsOf(turns, bytes)
-  const asked = { model: 'gpt-x-test', stream: true, temperature: 0, ...BODIES[api](steps) }
+  const asked = { ...first, stream: true, temperature: 0, ...BODIES[api](steps) }
   return Buffer.from(JSON.stringify(asked))
 }
 

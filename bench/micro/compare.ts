@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { median, ratioOfMedians } from '../statistics.js'
 import { align, digits, show } from '../table.js'
-import type { Pair } from './pairs.js'
+import { LONG, type Pair } from './pairs.js'
 
 /** Least time of one sample in microseconds: process.cpuUsage() counts whole microseconds. */
 const SAMPLE_US = 3_000
@@ -38,7 +38,7 @@ async function compare(checkout: string, figure: string, rounds: number): Promis
 
 async function loadPairs(dist: string): Promise<Pair[]> {
   const { makePairs } = await import(pathToFileURL(resolve(dist, 'bench/micro/pairs.js')).href)
-  return makePairs()
+  return makePairs(LONG)
 }
 
 function takeTurns(

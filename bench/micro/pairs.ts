@@ -6,7 +6,7 @@ import { findEvery, findOnly, parseOutline, readElements, WHOLE } from '../../sr
 import { peekFields } from '../../src/json/peek.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf, usageStreamOf } from './fixtures.js'
-import { requestPairs } from './requests.js'
+import { type AgentSize, requestPairs } from './requests.js'
 import { translationPairs } from './translation.js'
 
 /** A step of Thinwire for a request, and the usual way to do it. */
@@ -25,7 +25,10 @@ const OUTLINE = findEvery({
 
 const ADDED = ['authorization', 'Bearer sk-bench-0000000000']
 
-export function makePairs(): Pair[] {
+/** As large as a day of an agent's work makes it. */
+export const LONG: AgentSize = { bytes: 1024 * 1024, turns: 400 }
+
+export function makePairs(agent: AgentSize): Pair[] {
   const prompt = promptOf(100_000)
   const key = mintKey({ env: 'prod', team: 'team1', user: 'user1' })
   return [
@@ -62,7 +65,7 @@ export function makePairs(): Pair[] {
       usual: { name: 'createHash', run: () => createHash('sha256').update(key).digest('hex') },
     },
     ...translationPairs(),
-    ...requestPairs(),
+    ...requestPairs(agent),
   ]
 }
 

@@ -8,7 +8,11 @@ import type { Pair } from './pairs.js'
 const SHAPES: readonly BodyApi[] = ['chat', 'responses', 'messages']
 const TARGETS: readonly ConversationApi[] = ['chat', 'responses', 'messages', 'gemini']
 
-const BYTES = 1024 * 1024
+/** The size of an agent's request. */
+export interface AgentSize {
+  readonly bytes: number
+  readonly turns: number
+}
 
 const TRAITS: ModelTraits = {
   ...USUAL_TRAITS,
@@ -17,12 +21,12 @@ const TRAITS: ModelTraits = {
 }
 
 /**
- * The cost of an agent's request of 1 MiB and 400 turns from each API to each, from its bytes to the bytes for the
- * target, compared with parsing and printing the same body.
+ * The cost of an agent's request from each API to each, from its bytes to the bytes for the target, compared with parsing
+ * and printing the same body.
  */
-export function requestPairs(): Pair[] {
+export function requestPairs({ bytes, turns }: AgentSize): Pair[] {
   return SHAPES.flatMap((from) => {
-    const body = agentChat(from, BYTES)
+    const body = agentChat(from, bytes, turns)
     return TARGETS.map((to) => ({
       figure: `request_${from}_${to}`,
       ours: () => translateRequest(from, to, body),

@@ -1,19 +1,22 @@
 import { Bench } from 'tinybench'
 import type { Recorder } from '../recorder.js'
 import { makePairs } from './pairs.js'
+import type { AgentSize } from './requests.js'
 
 /**
  * Runs each pair side by side, and records the median of one call in microseconds for both.
  * @param calls least number of calls, however long they take
+ * @param agent size of an agent's request
  */
 export async function runMicro(
   record: Recorder,
   rounds: number,
   timeMs: number,
   calls: number,
+  agent: AgentSize,
 ): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    for (const { figure, ours, usual } of makePairs()) {
+    for (const { figure, ours, usual } of makePairs(agent)) {
       const bench = new Bench({
         time: timeMs,
         warmupTime: timeMs / 4,

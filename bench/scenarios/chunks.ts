@@ -1,5 +1,5 @@
 import { ALONE, runPaced } from '../paced.js'
-import type { Scenario } from '../scenario.js'
+import type { BySize, Scenario } from '../scenario.js'
 import { EVERY_ROUND, SOME_ROUNDS, sized } from '../scenario.js'
 
 /** Streams of 50 events a second, as a fast model writes them. */
@@ -12,8 +12,8 @@ export const CHUNKS: Scenario = {
   rounds: EVERY_ROUND,
   async measure(stage, running) {
     const { record, mode } = stage
-    const seconds = sized(mode, { whole: 3, quick: 1, smoke: 0.5 })
-    const streams = sized(mode, { whole: 100, quick: 100, smoke: 20 })
+    const seconds = sized(mode, { whole: 3, quick: 1, smoke: 0.1 })
+    const streams = sized(mode, { whole: 100, quick: 100, smoke: 5 })
     const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE)
     record.addQuantiles('chunks', 'chunk_delay', 'us', running.name, delayUs)
     record.spread('chunks', 'chunk delay', running.name, delayUs)
@@ -27,6 +27,9 @@ export const CHUNKS: Scenario = {
   },
 }
 
+/** Streams beside something else. */
+const BESIDE: BySize<number> = { whole: 50, quick: 50, smoke: 5 }
+
 /** Fifty streams beside one whose client has stopped reading and whose buffer is full. */
 export const STALLED: Scenario = {
   name: 'stalled_reader',
@@ -36,9 +39,10 @@ export const STALLED: Scenario = {
   loaded: null,
   rounds: SOME_ROUNDS,
   async measure(stage, running) {
-    const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
+    const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.1 })
+    const streams = sized(stage.mode, BESIDE)
     for (const stalled of [false, true]) {
-      const { delayUs } = await runPaced(stage, running, 50, seconds, { ...ALONE, stalled })
+      const { delayUs } = await runPaced(stage, running, streams, seconds, { ...ALONE, stalled })
       const figure = stalled ? 'delay_beside' : 'delay_alone'
       stage.record.addQuantiles('stalled_reader', figure, 'us', running.name, delayUs)
     }
@@ -54,9 +58,10 @@ export const BAD_KEYS: Scenario = {
   loaded: null,
   rounds: SOME_ROUNDS,
   async measure(stage, running) {
-    const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
+    const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.1 })
+    const streams = sized(stage.mode, BESIDE)
     const flood = { ...ALONE, requestsPerSecond: 2_000, badKey: true }
-    const { delayUs } = await runPaced(stage, running, 50, seconds, flood)
+    const { delayUs } = await runPaced(stage, running, streams, seconds, flood)
     stage.record.addQuantiles('bad_keys', 'delay', 'us', running.name, delayUs)
   },
 }

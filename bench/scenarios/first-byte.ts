@@ -19,7 +19,7 @@ export const FIRST_BYTE: Scenario = {
     const { firstByteUs } = await driver.run('sequential', {
       ...ask,
       plan: SHORT_STREAM,
-      streams: sized(mode, { whole: 400, quick: 150, smoke: 20 }),
+      streams: sized(mode, { whole: 400, quick: 150, smoke: 5 }),
     })
     record.addQuantiles('first_byte', 'first_byte', 'us', running.name, firstByteUs)
     record.spread('first_byte', 'first byte', running.name, firstByteUs)
@@ -27,7 +27,7 @@ export const FIRST_BYTE: Scenario = {
     const { delayUs } = await driver.run('sequential', {
       ...ask,
       plan: { json: 0, chunks: 10, every: 5, bytes: 200 },
-      streams: sized(mode, { whole: 10, quick: 4, smoke: 2 }),
+      streams: sized(mode, { whole: 10, quick: 4, smoke: 1 }),
     })
     record.add('first_byte', 'lone_chunk_p50', 'us', running.name, median(delayUs))
     record.add('first_byte', 'lone_chunk_max', 'us', running.name, largest(delayUs))
@@ -51,7 +51,7 @@ export const PROMPTS: Scenario = {
   loaded: null,
   rounds: EVERY_ROUND,
   async measure({ driver, record, mode }, running) {
-    const streams = sized(mode, { whole: 80, quick: 30, smoke: 5 })
+    const streams = sized(mode, { whole: 80, quick: 30, smoke: 3 })
     for (const { label, words, promptBytes } of SIZES) {
       const ask = { target: running, plan: SHORT_STREAM, promptBytes, streams, pace: null }
       const before = await running.child.read()

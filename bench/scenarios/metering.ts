@@ -20,8 +20,8 @@ export const METERING: Scenario = {
       return running.child.ask<Alternated>({ alternate: false })
     }
     // Until the code of both is compiled.
-    await alternate(sized(mode, { whole: 2, quick: 1, smoke: 0.4 }))
-    const { on, off, ratio } = await alternate(sized(mode, { whole: 4, quick: 2, smoke: 0.8 }))
+    await alternate(sized(mode, { whole: 2, quick: 1, smoke: 0.1 }))
+    const { on, off, ratio } = await alternate(sized(mode, { whole: 4, quick: 2, smoke: 0.4 }))
     record.add('metering', 'cpu_per_chunk', 'us', 'thinwire', on)
     record.add('metering', 'cpu_per_chunk', 'us', 'unmetered', off)
     // A figure of its own: the ratio within a round varies less than the ratio of two medians.

@@ -17,7 +17,7 @@ export const REQUESTS = loadScenario(
   EVERY_ROUND,
   {
     connections: 32,
-    seconds: { whole: 3, quick: 1, smoke: 0.5 },
+    seconds: { whole: 3, quick: 1, smoke: 0.1 },
     reconnect: false,
     refused: false,
   },
@@ -29,13 +29,13 @@ export const CONNECTS = loadScenario(
   'a new connection for each request, 2 KB in, 1 KB out',
   ['nginx', 'bare', 'express'],
   SOME_ROUNDS,
-  { connections: 16, seconds: { whole: 2, quick: 1, smoke: 0.5 }, reconnect: true, refused: false },
+  { connections: 16, seconds: { whole: 2, quick: 1, smoke: 0.1 }, reconnect: true, refused: false },
 )
 
 /** Only requests with a bad key: a refusal must cost less than a relayed request. */
 export const REFUSALS = loadScenario('refusals', 'nothing but requests with a bad key', [], SOME_ROUNDS, {
   connections: 32,
-  seconds: { whole: 2, quick: 1, smoke: 0.5 },
+  seconds: { whole: 2, quick: 1, smoke: 0.1 },
   reconnect: false,
   refused: true,
 })

@@ -35,8 +35,8 @@ export const STALLED_DISK: Scenario = {
 
 async function stream(stage: Stage, running: Running, prefix: string): Promise<void> {
   const { record, mode } = stage
-  const seconds = sized(mode, { whole: 2, quick: 0.8, smoke: 0.5 })
-  const streams = sized(mode, { whole: 50, quick: 50, smoke: 10 })
+  const seconds = sized(mode, { whole: 2, quick: 0.8, smoke: 0.2 })
+  const streams = sized(mode, { whole: 50, quick: 50, smoke: 5 })
   const beside = { ...ALONE, requestsPerSecond: 500 }
   const { delayUs, readings } = await runPaced(stage, running, streams, seconds, beside)
   const [before, after] = readings
@@ -54,7 +54,7 @@ async function load({ driver, record, mode }: Stage, running: Running, prefix: s
     plan: SHORT_ANSWER,
     promptBytes: 2_000,
     connections: 32,
-    seconds: sized(mode, { whole: 2, quick: 0.8, smoke: 0.5 }),
+    seconds: sized(mode, { whole: 2, quick: 0.8, smoke: 0.1 }),
     reconnect: false,
     refused: false,
   })

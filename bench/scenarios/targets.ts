@@ -31,7 +31,10 @@ export const TARGETS: Scenario = {
     try {
       for (const [unit, measure] of [
         ['request', () => cpuPerRequest(stage, running, MODEL)],
-        ['event', () => cpuPerEvent(stage, running, 'chat', 1.5)],
+        [
+          'event',
+          () => cpuPerEvent(stage, running, 'chat', sized(mode, { whole: 1.5, quick: 1.5, smoke: 0.1 })),
+        ],
       ] as const) {
         // Until the code is compiled.
         if (mode !== 'smoke') for (const targets of WAYS) await take(measure, targets)

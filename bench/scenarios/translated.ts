@@ -26,7 +26,7 @@ export const TRANSLATED: Scenario = {
     try {
       // Until the code is compiled.
       if (mode !== 'smoke') for (const api of APIS) await cpuPerEvent(stage, running, api, WARM_UP_S)
-      const seconds = sized(mode, { whole: 1.5, quick: 1.5, smoke: 1 })
+      const seconds = sized(mode, { whole: 1.5, quick: 1.5, smoke: 0.1 })
       const rows = sized(mode, { whole: 2, quick: 2, smoke: 1 })
       const costs = await byTurns(APIS, rows, (api) => cpuPerEvent(stage, running, api, seconds))
       for (const [n, api] of APIS.entries())

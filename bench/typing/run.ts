@@ -89,6 +89,7 @@ async function main(): Promise<number> {
     placement: placeProcesses(),
     upstreamPort: upstream.port,
     upstream: null,
+    secure: null,
     thinwireFlags: [],
   })
   const key = Object.fromEntries(relay.headers.map((line) => line.split(/: /, 2)))

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import autocannon, { type Instance } from 'autocannon'
+import { runBursts } from './bursts.js'
 import { askAnswers, askCompletions, askTogether } from './completions.js'
 import type { DriverMessage, JobMessage, JobName, Jobs } from './jobs.js'
-import { nowUs, type Plan, promptWith } from './plan.js'
-import { type Pace, requestBytes, StreamClient, type Target } from './stream.js'
+import { askAtTimes } from './open-loop.js'
+import { agentPromptWith, nowUs, type Plan, promptWith, RESUMED_HEADER } from './plan.js'
+import { OPENING, openAll, type Pace, requestBytes, StreamClient, type Target } from './stream.js'
 
 // The clients of the wire benches, in a process of their own. It gets one job at a time over IPC.
 
@@ -11,10 +13,7 @@ import { type Pace, requestBytes, StreamClient, type Target } from './stream.js'
 const BAD_KEY = `lc_prod_team1_user1_${'0'.repeat(28)}`
 
 /** autocannon ends only when it takes a sample, each second by default. Short runs need shorter samples. */
-const SAMPLE_MS = 250
-
-/** Connections that are opened at the same time: fewer than any listener's backlog. */
-const OPENING = 64
+const SAMPLE_MS = 100
 
 function send(message: DriverMessage): void {
   process.send?.(message)
@@ -37,11 +36,13 @@ function timed(
   request: Buffer,
   pace: Pace | null,
   onEvent: (delay: number) => void,
+  onHead?: (text: string) => void,
 ): Promise<{ askedAt: number; firstAt: number }> {
   return new Promise((resolve, reject) => {
     let askedAt = nowUs()
     let firstAt = 0
     const listener = {
+      ...(onHead === undefined ? {} : { onHead }),
       onEvent(delay: number, now: number): void {
         if (firstAt === 0) firstAt = now
         onEvent(delay)
@@ -62,20 +63,37 @@ function timed(
 async function sequential(ask: Jobs['sequential']['ask']): Promise<Jobs['sequential']['answer']> {
   const client = new StreamClient(ask.target)
   await once(client.socket, 'connect')
-  const request = bytesOf(ask.target, ask.plan, ask.promptBytes)
+  const request =
+    ask.turns === undefined
+      ? bytesOf(ask.target, ask.plan, ask.promptBytes)
+      : requestBytes(ask.target, agentPromptWith(ask.plan, ask.promptBytes, ask.turns))
   const firstByteUs: number[] = []
   const delayUs: number[] = []
+  let resumed = 0
+  const startedAt = performance.now()
   for (let i = 0; i < ask.streams; i++) {
     let events = 0
-    const { askedAt, firstAt } = await timed(client, request, ask.pace, (delay) => {
+    if (ask.every !== undefined) await waitUntil(startedAt + i * ask.every)
+    const onEvent = (delay: number): void => {
       delayUs.push(delay)
       events++
-    })
+    }
+    const onHead = (text: string): void => {
+      if (text.includes(RESUMED_HEADER)) resumed++
+    }
+    const { askedAt, firstAt } = await timed(client, request, ask.pace, onEvent, onHead)
     firstByteUs.push(firstAt - askedAt)
     expectEvents(ask.target, events, ask.plan.chunks)
   }
   client.close()
-  return { firstByteUs, delayUs }
+  return { firstByteUs, delayUs, resumed }
+}
+
+/** @param at milliseconds of `performance.now()` */
+async function waitUntil(at: number): Promise<void> {
+  const ms = at - performance.now()
+  // A timer is for whole milliseconds.
+  if (ms >= 1) await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']> {
@@ -89,6 +107,8 @@ async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']
   let counting = false
   let over = false
   const ended: Promise<void>[] = []
+  const startedAt = performance.now()
+  const apartMs = (ask.startMs ?? plan.every) / clients.length
   for (const client of clients) {
     let events = 0
     ended.push(
@@ -107,8 +127,7 @@ async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']
         }
       }).then(() => expectEvents(target, events, plan.chunks)),
     )
-    // The streams start at different times within one interval, like those of different users.
-    await new Promise((resolve) => setTimeout(resolve, plan.every / clients.length))
+    await waitUntil(startedAt + ended.length * apartMs)
   }
   await Promise.all(ended)
   flood?.stop()
@@ -158,7 +177,18 @@ function headersOf(target: Target, badKey: boolean): Record<string, string> {
   return headers
 }
 
+const MOST_ATTEMPTS = 7
+
+/** For longer, if no request was answered: a busy machine may need a second for the first ones to a new process. */
 async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const answer = await loadOnce({ ...ask, seconds: ask.seconds * 2 ** attempt })
+    if (answer.requests > 0) return answer
+  }
+  throw new Error(`${ask.target.name}: no request was answered`)
+}
+
+async function loadOnce(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
   const headers = headersOf(ask.target, ask.refused)
   const startedAt = performance.now()
   const result = await autocannon({
@@ -178,7 +208,7 @@ async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
   return { requests, seconds: (performance.now() - startedAt) / 1_000 }
 }
 
-async function burst(ask: Jobs['burst']['ask']): Promise<Jobs['burst']['answer']> {
+async function throughput(ask: Jobs['throughput']['ask']): Promise<Jobs['throughput']['answer']> {
   const client = new StreamClient(ask.target)
   await once(client.socket, 'connect')
   let bytes = 0
@@ -187,7 +217,7 @@ async function burst(ask: Jobs['burst']['ask']): Promise<Jobs['burst']['answer']
   const startedAt = performance.now()
   const request = bytesOf(ask.target, ask.plan, ask.promptBytes)
   await new Promise<void>((resolve, reject) => {
-    client.socket.on('close', () => reject(new Error(`${ask.target.name}: the burst was cut`)))
+    client.socket.on('close', () => reject(new Error(`${ask.target.name}: the stream was cut`)))
     client.socket.on('data', (piece: Buffer) => {
       bytes += piece.length
       if (piece.length >= 5 && piece.toString('latin1', piece.length - 5) === '0\r\n\r\n') resolve()
@@ -196,7 +226,8 @@ async function burst(ask: Jobs['burst']['ask']): Promise<Jobs['burst']['answer']
   })
   const seconds = (performance.now() - startedAt) / 1_000
   client.close()
-  if (bytes < ask.plan.chunks * ask.plan.bytes) throw new Error(`${ask.target.name}: the burst was not whole`)
+  if (bytes < ask.plan.chunks * ask.plan.bytes)
+    throw new Error(`${ask.target.name}: the stream was not whole`)
   return { bytes, seconds }
 }
 
@@ -221,19 +252,6 @@ async function hold(ask: Jobs['hold']['ask']): Promise<Jobs['hold']['answer']> {
   return { opened: clients.length }
 }
 
-async function openAll(target: Target, count: number): Promise<StreamClient[]> {
-  const clients: StreamClient[] = []
-  while (clients.length < count) {
-    const batch = Array.from(
-      { length: Math.min(OPENING, count - clients.length) },
-      () => new StreamClient(target),
-    )
-    await Promise.all(batch.map((client) => once(client.socket, 'connect')))
-    clients.push(...batch)
-  }
-  return clients
-}
-
 function expectEvents(target: Target, events: number, planned: number): void {
   if (events !== planned) throw new Error(`${target.name}: ${events} events came, of ${planned}`)
 }
@@ -243,9 +261,11 @@ const JOBS: { [Name in JobName]: (ask: Jobs[Name]['ask']) => Promise<Jobs[Name][
   paced,
   load,
   answers: askAnswers,
+  openLoop: askAtTimes,
   completions: askCompletions,
   together: askTogether,
-  burst,
+  burst: (ask) => runBursts(ask, (mark) => send({ mark })),
+  throughput,
   hold,
 }
 
@@ -260,3 +280,4 @@ process.on('message', (message: JobMessage | 'release') => {
 process.on('disconnect', () => process.exit(0))
 // The meter unrefs the channel; this process must stay alive for it.
 process.channel?.ref()
+send({ mark: 'ready' })

@@ -5,8 +5,19 @@ import type { Pace, Target } from './stream.js'
 export interface Jobs {
   /** Streams one after the other on one kept connection. A first byte's time begins when the prompt has been sent. */
   sequential: {
-    ask: { target: Target; plan: Plan; promptBytes: number; streams: number; pace: Pace | null }
-    answer: { firstByteUs: number[]; delayUs: number[] }
+    ask: {
+      target: Target
+      plan: Plan
+      promptBytes: number
+      streams: number
+      pace: Pace | null
+      /** Milliseconds from one request to the next; not given: as soon as the stream has ended. */
+      every?: number
+      /** Turns of an agent, whose prompt it is then. */
+      turns?: number
+    }
+    /** `resumed`: responses for which the upstream's TLS connection began with the session of an earlier one. */
+    answer: { firstByteUs: number[]; delayUs: number[]; resumed: number }
   }
   /**
    * Many streams at once. The driver sends two marks: `begin` when all streams run, `end` before the first one ends.
@@ -20,6 +31,8 @@ export interface Jobs {
       /** API of the prompts. Others than chat go to the path that translates their responses to chat. */
       api: Api
       streams: number
+      /** Milliseconds from the start of the first stream to that of the last; by default those between two events. */
+      startMs?: number
       /** One more client asks for a stream without a pace and never reads it. */
       stalled: boolean
       /** Requests per second for a short answer, from other clients. 0 for none. */
@@ -56,6 +69,11 @@ export interface Jobs {
     }
     answer: { requests: number }
   }
+  /** Requests for a JSON response at fixed times. A response's time begins when its request was due. */
+  openLoop: {
+    ask: { target: Target; plan: Plan; promptBytes: number; rate: number; seconds: number }
+    answer: { responseUs: number[] }
+  }
   /** As many completions as possible within a time, up to a number, on kept connections. */
   completions: {
     ask: {
@@ -84,8 +102,16 @@ export interface Jobs {
     }
     answer: { streams: number; outcomes: Outcomes }
   }
-  /** One stream as fast as it can be read. */
+  /**
+   * Streams that start together, again and again on the same connections. The driver sends two marks for each time:
+   * `begin` when all have their first event, `end` before their last one. Only the events between the two are counted.
+   */
   burst: {
+    ask: { target: Target; plan: Plan; promptBytes: number; bursts: number }
+    answer: { firstByteUs: number[]; delayUs: number[] }
+  }
+  /** One stream as fast as it can be read. */
+  throughput: {
     ask: { target: Target; plan: Plan; promptBytes: number }
     answer: { bytes: number; seconds: number }
   }
@@ -106,8 +132,8 @@ export interface JobMessage {
   readonly ask: Jobs[JobName]['ask']
 }
 
-/** A point within a job. */
-export type Mark = 'begin' | 'end' | 'held'
+/** A point within a job; `ready`: the driver listens for jobs. */
+export type Mark = 'begin' | 'end' | 'held' | 'ready'
 
 /** What the driver sends: a mark, or the end of its job. */
 export type DriverMessage =

@@ -1,3 +1,4 @@
+import { agentChat } from '../micro/agent-chat.js'
 import { LINE, messagesOf, TURNS } from '../prompt.js'
 
 /**
@@ -13,6 +14,8 @@ export interface Plan {
   readonly every: number
   /** Bytes of one event, framing not counted. */
   readonly bytes: number
+  /** Streams that get their events at the same moments, from the second event on. Not given: each has its own. */
+  readonly together?: number
 }
 
 /** A stream of one event. */
@@ -21,18 +24,19 @@ export const SHORT_STREAM: Plan = { json: 0, chunks: 1, every: 1, bytes: 200 }
 /** A JSON response of 1 KB. */
 export const SHORT_ANSWER: Plan = { json: 1_024, chunks: 0, every: 0, bytes: 0 }
 
-const PATTERN = /json=(\d+) chunks=(\d+) every=(\d+) bytes=(\d+)/
+const PATTERN = /json=(\d+) chunks=(\d+) every=(\d+) together=(\d+) bytes=(\d+)/
 
 export function writePlan(plan: Plan): string {
-  return `json=${plan.json} chunks=${plan.chunks} every=${plan.every} bytes=${plan.bytes}`
+  return `json=${plan.json} chunks=${plan.chunks} every=${plan.every} together=${plan.together ?? 0} bytes=${plan.bytes}`
 }
 
 /** @returns null if there is no plan, or it is not complete */
 export function readPlan(text: string): Plan | null {
   const found = PATTERN.exec(text)
   if (found === null) return null
-  const [, json, chunks, every, bytes] = found.map(Number) as [number, number, number, number, number]
-  return { json, chunks, every, bytes }
+  const numbers = found.slice(1).map(Number) as [number, number, number, number, number]
+  const [json, chunks, every, together, bytes] = numbers
+  return { json, chunks, every, bytes, ...(together === 0 ? {} : { together }) }
 }
 
 /**
@@ -47,6 +51,9 @@ export function nowUs(): number {
   const [seconds, nanoseconds] = process.hrtime()
   return seconds * 1e6 + nanoseconds / 1e3
 }
+
+/** A header of responses over a TLS connection that began with the session of an earlier one. */
+export const RESUMED_HEADER = 'x-bench-resumed: 1'
 
 /** The APIs of prompts and streams. */
 export type Api = 'chat' | 'responses' | 'messages' | 'gemini'
@@ -73,6 +80,11 @@ export function promptWith(plan: Plan, bytes: number, api: Api = 'chat', model: 
   // The system prompt distinguishes it from a chat.
   const own = api === 'messages' ? { max_tokens: 4_096, system: LINE } : {}
   return Buffer.from(JSON.stringify({ ...asked, ...own, messages }))
+}
+
+/** A coding agent's prompt of about `bytes` that carries a plan. @param turns earlier steps of the agent's work */
+export function agentPromptWith(plan: Plan, bytes: number, turns: number): Buffer {
+  return agentChat('chat', bytes, turns, { model: MODEL, user: writePlan(plan) })
 }
 
 /** Digits of a completion's number, which is at the end of its prompt. */

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { createServer as createSecureServer, type TLSSocket } from 'node:tls'
 import { answerBody } from './answer.js'
 import { apiOf, makeShape, type StreamShape } from './events.js'
-import { type Api, nowUs, type Plan, readPlan, STAMP_DIGITS } from './plan.js'
+import { type Api, nowUs, type Plan, RESUMED_HEADER, readPlan, STAMP_DIGITS } from './plan.js'
 
 // The upstream of the wire benches, in a process of its own. It writes HTTP/1.1 by hand, so that it needs little of the
 // core that it shares with the client. It is an open loop: an event is sent at its time, whatever the receiver does.
@@ -15,6 +17,9 @@ const BURST_BYTES = 256 * 1024
 /** Bytes of a piece that are searched for the head and the plan; and of its end, because some relays reorder fields. */
 const LOOKED_AT = 8_192
 const END_LOOKED_AT = 400
+
+/** From the last start of streams that go together to their next event: by then all have their first one. */
+const GATHERED_MS = 100
 
 const STREAM_HEAD =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n' +
@@ -30,6 +35,9 @@ const shapes = new Map<string, StreamShape>()
 const answers = new Map<number, string>()
 const wheel: Set<Stream>[] = Array.from({ length: WHEEL_MS }, () => new Set())
 let wheelAt = Math.floor(performance.now())
+
+/** Streams that wait for those that go together with them. */
+let gathered: Stream[] = []
 
 function shapeOf(api: Api, bytes: number): StreamShape {
   const key = `${api} ${bytes}`
@@ -55,18 +63,32 @@ class Stream {
   private readonly socket: Socket
   private readonly plan: Plan
   private readonly shape: StreamShape
-  private readonly startedAt: number
+  private startedAt: number
   private sent: number
 
-  constructor(socket: Socket, plan: Plan, api: Api) {
+  constructor(socket: Socket, plan: Plan, api: Api, head: string) {
     this.socket = socket
     this.plan = plan
     this.shape = shapeOf(api, plan.bytes)
     this.startedAt = performance.now()
     this.sent = 0
-    socket.write(STREAM_HEAD + this.shape.begin + (plan.chunks === 0 ? '' : this.event()), 'latin1')
+    socket.write(head + this.shape.begin + (plan.chunks === 0 ? '' : this.event()), 'latin1')
     if (plan.every === 0) this.burst()
+    else if (plan.together !== undefined) this.gather(plan.together)
     else this.next()
+  }
+
+  /** Goes on when the last of them has begun. */
+  private gather(together: number): void {
+    gathered = gathered.filter(({ socket }) => !socket.destroyed)
+    gathered.push(this)
+    if (gathered.length < together) return
+    const startedAt = performance.now() + GATHERED_MS - this.plan.every
+    for (const stream of gathered) {
+      stream.startedAt = startedAt
+      stream.next()
+    }
+    gathered = []
   }
 
   onTime(): void {
@@ -112,9 +134,12 @@ class Connection {
   private plan: Plan | null
   /** Missing bytes of the body; -1 while the head is not complete, -2 in a chunked body. */
   private left: number
+  private readonly streamHead: string
 
-  constructor(socket: Socket) {
+  /** @param streamHead the head of responses that are streams */
+  constructor(socket: Socket, streamHead: string) {
     this.socket = socket
+    this.streamHead = streamHead
     this.head = ''
     this.plan = null
     this.left = -1
@@ -163,7 +188,7 @@ class Connection {
     else if (plan === null)
       this.socket.write('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n', 'latin1')
     else if (plan.json > 0) this.socket.write(answerOf(plan.json), 'latin1')
-    else new Stream(this.socket, plan, api)
+    else new Stream(this.socket, plan, api, this.streamHead)
   }
 }
 
@@ -179,8 +204,23 @@ function turn(): void {
 }
 
 setInterval(turn, 1)
-createServer({ noDelay: true }, (socket) => new Connection(socket)).listen({
-  port: Number(process.argv[2]),
-  host: '127.0.0.1',
-  backlog: 4_096,
+const [port, securePort, certFile = '', keyFile = '', idleMs] = process.argv.slice(2)
+const listen = { host: '127.0.0.1', backlog: 4_096 }
+
+createServer({ noDelay: true }, (socket) => new Connection(socket, STREAM_HEAD)).listen({
+  port: Number(port),
+  ...listen,
 })
+
+const RESUMED_HEAD = STREAM_HEAD.replace('\r\n', `\r\n${RESUMED_HEADER}\r\n`)
+
+if (securePort !== undefined) {
+  createSecureServer(
+    { cert: readFileSync(certFile), key: readFileSync(keyFile), noDelay: true },
+    (socket: TLSSocket) => {
+      // As providers do with connections that nobody uses.
+      socket.setTimeout(Number(idleMs), () => socket.end())
+      new Connection(socket, socket.isSessionReused() ? RESUMED_HEAD : STREAM_HEAD)
+    },
+  ).listen({ port: Number(securePort), ...listen })
+}
