@@ -41,6 +41,15 @@ export function checkOut(ref: string, here: string): Checkout {
   return { root, remove }
 }
 
+/** The newest tag among the ancestors of this checkout's commit; null if there is none. */
+export function newestTag(here: string): string | null {
+  const { status, stdout } = spawnSync('git', ['describe', '--tags', '--abbrev=0'], {
+    cwd: here,
+    encoding: 'utf8',
+  })
+  return status === 0 ? stdout.trim() : null
+}
+
 /** Each figure of both, their ratio, and its 95 % interval. An interval that does not contain 1 is marked. */
 export function comparison(series: readonly Series[]): string[] {
   const rows = [['figure', 'before', 'now', 'ratio', '95 % interval', '']]

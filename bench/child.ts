@@ -27,6 +27,8 @@ export class Child {
   readonly process: ChildProcess
   private stderr: string
   private readonly ipc: boolean
+  /** Settles when the last message has its answer. */
+  private asked: Promise<unknown>
 
   /** Starts a Node program with the meter loaded into it. */
   static node(
@@ -56,6 +58,7 @@ export class Child {
     })
     if (typeof out === 'number') closeSync(out)
     this.ipc = ipc
+    this.asked = Promise.resolve()
     this.stderr = ''
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-4_000)
@@ -78,8 +81,14 @@ export class Child {
     return this.stderr.trim()
   }
 
-  /** Sends a message and waits for one. */
-  async ask<T>(message: unknown): Promise<T> {
+  /** Sends a message and waits for one. One after the other: an answer does not say which message it is for. */
+  ask<T>(message: unknown): Promise<T> {
+    const answer = this.asked.then(() => this.askNow<T>(message))
+    this.asked = answer.catch(() => {})
+    return answer
+  }
+
+  private async askNow<T>(message: unknown): Promise<T> {
     const answer = once(this.process, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) })
     this.process.send?.(message as object)
     return ((await answer) as [T])[0]

@@ -5,17 +5,23 @@ import type { DriverMessage, JobName, Jobs, Mark } from './wire/jobs.js'
 /** The clients' process, seen from the command: one job at a time. */
 export class Driver {
   readonly child: Child
+  /** Resolves when it listens for jobs, or has ended. A job that is sent earlier would be lost. */
+  private readonly ready: Promise<void>
 
   constructor(placement: Placement) {
     this.child = Child.node(programOf('wire/driver.js'), [], { core: placement.others })
+    this.ready = new Promise((resolve) => {
+      this.child.process.once('message', () => resolve()).once('exit', () => resolve())
+    })
   }
 
   /** @param onMark called when the job reaches a mark; the job does not wait for it */
-  run<Name extends JobName>(
+  async run<Name extends JobName>(
     job: Name,
     ask: Jobs[Name]['ask'],
     onMark?: (mark: Mark) => void,
   ): Promise<Jobs[Name]['answer']> {
+    await this.ready
     const { process: child } = this.child
     return new Promise((resolve, reject) => {
       // A child that ended between two jobs sends no further message.

@@ -5,6 +5,10 @@ export interface Options {
   readonly mode: Mode
   /** A commit to compare with; null for a run against the budgets. */
   readonly against: string | null
+  /** The commit of the last release, which takes part as a baseline; null for the newest tag. */
+  readonly last: string | null
+  /** How much one core carries; no budgets. */
+  readonly capacity: boolean
   readonly profile: boolean
   /** A comparison with other gateways; no budgets. */
   readonly peers: boolean
@@ -22,17 +26,20 @@ export const HELP = `npm run bench -- [options]
 Measures Thinwire and its baselines in interleaved rounds, compares the ratios
 with bench/budgets.json, and writes results.json and report.html.
 
-  --quick           less of everything, within three minutes
+  --quick           less of everything, within six minutes
   --only NAME       one scenario; may be given several times
   --rounds N        number of rounds
+  --last REF        the last release, which takes part; default the newest tag
   --against REF     compares this checkout with a commit; no budgets
+  --capacity        how many streams and requests one core carries; no budgets
   --profile         a CPU profile of Thinwire under load, and its top functions
   --peers           beside other gateways, from scripts/peers.sh; no budgets
   --peers-in DIR    the same, with those that are installed in a folder
   --out DIR         folder for results; default bench-results
   --smoke           proves that the suite works; its figures mean nothing
 
-Exit codes: 0 all budgets held, 1 a budget was broken, 2 it could not be run.
+Exit codes: 0 all budgets held, 1 a budget was broken, 2 it could not be run,
+3 no verdict, because other processes kept the machine busy.
 `
 
 /** @throws Error whose message is one line about the wrong option */
@@ -44,6 +51,8 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       quick: { type: 'boolean' },
       smoke: { type: 'boolean' },
       against: { type: 'string' },
+      last: { type: 'string' },
+      capacity: { type: 'boolean' },
       profile: { type: 'boolean' },
       peers: { type: 'boolean' },
       'peers-in': { type: 'string' },
@@ -61,6 +70,8 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     throw new Error('--profile and --against do not go together')
   return {
     against: values.against ?? null,
+    last: values.last ?? null,
+    capacity: values.capacity ?? false,
     profile: values.profile ?? false,
     peers: values.peers ?? values['peers-in'] !== undefined,
     peersIn: values['peers-in'] ?? null,

@@ -99,16 +99,10 @@ async function runOnce(
   if (watched) await running.child.watch()
   const readings: Promise<Reading>[] = []
   const { delayUs } = await driver.run('paced', ask, () => {
-    const reading = running.child.read()
+    readings.push(running.child.read())
     // Each reading ends the watch of the event loop, so the first one starts it again.
-    readings.push(
-      readings.length > 0 || !watched
-        ? reading
-        : reading.then(async (first) => {
-            await running.child.watch()
-            return first
-          }),
-    )
+    // If it cannot be watched any more, it cannot be read either, which is reported.
+    if (watched && readings.length === 1) running.child.watch().catch(() => {})
   })
   const [before, after] = await Promise.all(readings)
   if (before === undefined || after === undefined || delayUs.length === 0) return null

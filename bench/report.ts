@@ -42,6 +42,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   nginx: '#009e73',
   bare: '#cc79a7',
   express: '#b08a00',
+  last: '#a3562b',
   constant: '#8c6bb1',
   thinwire: '#d55e00',
 }
@@ -71,15 +72,16 @@ ${figures(results.series)}
 `
 }
 
-function about({ takenAt, mode, rounds, machine, missing }: Results): string {
+function about({ takenAt, mode, rounds, machine, missing, noVerdict }: Results): string {
   const commit = machine.commit === null ? '' : `, commit ${text(machine.commit)}`
   const absent = Object.entries(missing).map(
     ([name, why]) => `<p class="broken">Without ${text(name)}: ${text(why)}</p>`,
   )
   const meaning = mode === 'smoke' ? '<p class="broken">A smoke run: its figures mean nothing.</p>' : ''
+  const busy = noVerdict === null ? '' : `<p class="broken">No verdict: ${text(noVerdict)}.</p>`
   return `<p>${text(takenAt)}, ${mode} run of ${rounds} rounds${commit}</p>
 <p class="soft">${text(machine.cpu)}, ${machine.cores} cores, ${text(machine.pinning)}; Node ${text(machine.node)}, ${text(machine.kernel)}</p>
-${meaning}${absent.join('\n')}`
+${meaning}${busy}${absent.join('\n')}`
 }
 
 function verdicts(all: readonly Verdict[]): string {

@@ -11,6 +11,8 @@ export interface Results {
   readonly missing: Readonly<Record<string, string>>
   readonly series: readonly Series[]
   readonly distributions: readonly Distribution[]
+  /** Why there is no verdict on the budgets, although they were compared: the machine was busy. Null if it was quiet. */
+  readonly noVerdict: string | null
   readonly verdicts: readonly Verdict[]
 }
 

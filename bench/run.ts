@@ -1,8 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { checkOut, comparison } from './against.js'
+import { type Checkout, checkOut, comparison, newestTag } from './against.js'
 import { judge, readBudgets } from './budgets.js'
-import { CONTESTANTS, type Contestant, DIRECT, ROOT, THINWIRE, thinwire } from './contestants.js'
+import { Watch } from './busyness.js'
+import { measureCapacity } from './capacity.js'
+import { CONTESTANTS, type Contestant, DIRECT, lastRelease, ROOT, THINWIRE, thinwire } from './contestants.js'
 import { describeMachine, placeProcesses } from './machine.js'
 import { LONG } from './micro/pairs.js'
 import { runMicro } from './micro/run.js'
@@ -20,6 +22,7 @@ import { breaches, figureTable, verdictTable } from './table.js'
 const HELD = 0
 const BROKEN = 1
 const CANNOT = 2
+const NO_VERDICT = 3
 
 /** Few rounds are enough, because these figures vary little. */
 const MICRO_ROUNDS: BySize<number> = { whole: 3, quick: 2, smoke: 1 }
@@ -63,11 +66,16 @@ async function main(): Promise<number> {
     thinwireFlags: [],
     onProgress: progress,
   }
+  if (options.capacity) {
+    for (const line of await measureCapacity(suite, options.out)) print(line)
+    return HELD
+  }
   if (options.profile) return profile(scenarios, suite, options.out)
   if (options.against !== null) return compare(scenarios, suite, options.against)
-  if (!options.peers) return holdBudgets(scenarios, micro, CONTESTANTS, suite, options.out)
-  for (const line of await comparePeers(scenarios, suite, options.peersIn, options.out)) print(line)
-  return HELD
+  if (!options.peers) return holdBudgets(scenarios, micro, [], suite, options)
+  const { lines, busy } = await comparePeers(scenarios, suite, options.peersIn, options.out)
+  for (const line of lines) print(line)
+  return busy === null || mode === 'smoke' ? HELD : NO_VERDICT
 }
 
 async function profile(scenarios: readonly Scenario[], suite: SuiteOptions, out: string): Promise<number> {
@@ -84,24 +92,42 @@ async function compare(scenarios: readonly Scenario[], suite: SuiteOptions, ref:
   // A scenario that loads code into Thinwire cannot run with another checkout: the code imports modules of this one.
   const comparable = scenarios.filter((scenario) => scenario.loaded === null)
   const before = checkOut(ref, ROOT)
+  const watch = await Watch.begin(suite.placement)
   try {
     await runSuite([DIRECT, thinwire('before', before.root), THINWIRE], comparable, suite)
   } finally {
     before.remove()
   }
+  const busy = watch.whyBusy()
   for (const line of comparison(suite.record.series)) print(line)
-  return HELD
+  if (busy === null || suite.mode === 'smoke') return HELD
+  print(`no verdict: ${busy}`)
+  return NO_VERDICT
+}
+
+/** The last release for `holdBudgets`, built; or the reason why it takes no part. A smoke run builds only one that is named. */
+function buildLast(named: string | null, mode: Options['mode']): Checkout | string {
+  const ref = named ?? (mode === 'smoke' ? null : newestTag(ROOT))
+  if (ref === null) return 'there is no tag, and none was named by --last'
+  progress(`building ${ref}`)
+  if (named !== null) return checkOut(ref, ROOT)
+  try {
+    return checkOut(ref, ROOT)
+  } catch (error) {
+    return (error as Error).message
+  }
 }
 
 async function holdBudgets(
   scenarios: readonly Scenario[],
   micro: boolean,
-  contestants: readonly Contestant[],
+  further: readonly Contestant[],
   suite: SuiteOptions,
-  out: string,
+  { last: named, out }: Options,
 ): Promise<number> {
   const { record, mode, placement } = suite
   const rounds = suite.rounds ?? sized(mode, ROUNDS)
+  const watch = await Watch.begin(placement, mode === 'smoke' ? 0 : undefined)
   if (micro) {
     progress('micro: parts of the way of a request, beside the usual way to do them')
     await runMicro(
@@ -112,7 +138,21 @@ async function holdBudgets(
       sized(mode, { whole: LONG, quick: LONG, smoke: { bytes: 30_000, turns: 12 } }),
     )
   }
-  const missing = scenarios.length === 0 ? {} : await runSuite(contestants, scenarios, suite)
+  const missing: Record<string, string> = {}
+  if (scenarios.length > 0) {
+    const last = buildLast(named, mode)
+    const others = [...further]
+    if (typeof last === 'string') missing.last = last
+    else others.push(lastRelease(last.root))
+    // Thinwire stays the last, because it is measured against the others.
+    const all = [...CONTESTANTS.slice(0, -1), ...others, ...CONTESTANTS.slice(-1)]
+    try {
+      Object.assign(missing, await runSuite(all, scenarios, suite))
+    } finally {
+      if (typeof last !== 'string') last.remove()
+    }
+  }
+  const busy = watch.whyBusy()
   const measured = new Set(scenarios.map((scenario) => scenario.name))
   if (micro) measured.add('micro')
   const budgets = readBudgets(new URL('../../bench/budgets.json', import.meta.url))
@@ -123,6 +163,7 @@ async function holdBudgets(
     machine: describeMachine(placement),
     rounds,
     missing,
+    noVerdict: mode === 'smoke' ? null : busy,
     series: record.series,
     distributions: record.distributions,
     verdicts: judge(
@@ -137,11 +178,13 @@ async function holdBudgets(
 
   for (const line of figureTable(results)) print(line)
   print('')
-  for (const line of verdictTable(results.verdicts)) print(line)
+  for (const line of verdictTable(results.verdicts, results.noVerdict !== null)) print(line)
   print('')
   const broken = breaches(results.verdicts)
-  for (const line of broken) print(line)
+  if (results.noVerdict === null) for (const line of broken) print(line)
+  else print(`no verdict: ${results.noVerdict}`)
   print(`${join(out, 'report.html')} has the plots, ${join(out, 'results.json')} all figures`)
+  if (results.noVerdict !== null) return NO_VERDICT
   return broken.length > 0 && mode !== 'smoke' ? BROKEN : HELD
 }
 

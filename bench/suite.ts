@@ -148,21 +148,21 @@ async function warmUp(
   onProgress: (text: string) => void,
 ): Promise<void> {
   onProgress('warming up')
-  const seconds = sized(stage.mode, { whole: 2, quick: 0.6, smoke: 0 })
+  const seconds = sized(stage.mode, { whole: 2, quick: 0.6, smoke: 0.02 })
   const lasting = taking.filter(({ scenarios }) => scenarios.some((one) => !startsAnew(one, stage.mode)))
-  for (const { contestant, running } of seconds > 0 ? lasting : []) {
+  for (const { contestant, running } of lasting) {
     const ask = { target: running, promptBytes: 2_000 }
     const streamed = { json: 0, chunks: Math.ceil(seconds * 100), every: 5, bytes: 200 }
     await stage.driver.run('load', {
       ...ask,
       plan: SHORT_ANSWER,
-      connections: 16,
+      connections: stage.mode === 'smoke' ? 1 : 16,
       seconds,
       reconnect: false,
       refused: false,
     })
     // Contestants that are not `everywhere` run no scenario with streams.
-    if (!contestant.everywhere) continue
+    if (!contestant.everywhere || stage.mode === 'smoke') continue
     await stage.driver.run('paced', {
       ...ask,
       plan: streamed,

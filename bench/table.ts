@@ -1,8 +1,11 @@
 import type { Results, Series, Unit, Verdict } from './results.js'
 import { largest, median, smallest } from './statistics.js'
 
-/** Fits 80 columns. `goal`: the figure is not only within its limit, but as good as it should become. */
-export function verdictTable(verdicts: readonly Verdict[]): string[] {
+/**
+ * Fits 80 columns. `goal`: the figure is not only within its limit, but as good as it should become.
+ * @param isBusy the machine was busy, so that what is within a limit or beyond it says nothing
+ */
+export function verdictTable(verdicts: readonly Verdict[], isBusy = false): string[] {
   const rows = verdicts.map((verdict) => [
     verdict.what,
     show(verdict.value, verdict.unit),
@@ -11,9 +14,14 @@ export function verdictTable(verdicts: readonly Verdict[]): string[] {
       : `${verdict.baseline.name} ${show(verdict.baseline.value, verdict.unit)}`,
     verdict.baseline === null ? '' : `${digits(verdict.ratio)}x`,
     limitOf(verdict),
-    verdict.outcome === 'held' && reachesGoal(verdict) ? 'goal' : verdict.outcome,
+    wordFor(verdict, isBusy),
   ])
   return align([['figure', 'thinwire', 'baseline', 'ratio', 'limit', ''], ...rows])
+}
+
+function wordFor(verdict: Verdict, isBusy: boolean): string {
+  if (isBusy) return 'busy'
+  return verdict.outcome === 'held' && reachesGoal(verdict) ? 'goal' : verdict.outcome
 }
 
 function reachesGoal({ bound, ratio, goal }: Verdict): boolean {

@@ -61,10 +61,12 @@ export function contestantOf(peer: Peer, folder: string): Contestant {
         peer.modules === null
           ? Child.program(program, args, options)
           : Child.node(program, args, options, flags)
+      const forget = endWith(child)
       const stop = async (): Promise<void> => {
         const workers = workersOf(child)
         await child.stop()
         for (const worker of workers) kill(worker)
+        forget()
         rmSync(own, { recursive: true, force: true })
       }
       try {
@@ -106,6 +108,13 @@ function workersOf(child: Child): number[] {
   } catch {
     return []
   }
+}
+
+/** At an exit of the bench, ends what a program has started, before the program itself is ended. @returns undoes it */
+function endWith(child: Child): () => void {
+  const end = (): void => workersOf(child).forEach(kill)
+  process.prependListener('exit', end)
+  return () => process.removeListener('exit', end)
 }
 
 function kill(pid: number): void {

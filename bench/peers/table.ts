@@ -26,6 +26,8 @@ export interface Comparison {
   readonly failures: Failures
   /** Why a gateway takes no part, by its title. */
   readonly skipped: ReadonlyMap<string, string>
+  /** Why the figures are no basis for a verdict; null on a quiet machine. */
+  readonly busy: string | null
 }
 
 interface Column {
@@ -93,7 +95,7 @@ export function comparisonTables(comparison: Comparison): string[] {
     ),
     '',
     ...(left.length > 0 ? [`Left out: ${left.join(', ')}.`] : []),
-    ...better(comparison),
+    ...(comparison.busy === null ? better(comparison) : [`No verdict: ${comparison.busy}.`]),
   ]
 }
 

@@ -46,13 +46,7 @@ async function run(
   ask: Jobs['burst']['ask'],
 ): Promise<{ answer: Jobs['burst']['answer']; uses: (readonly [Reading, Reading])[] }> {
   const readings: Promise<Reading>[] = []
-  let last: Promise<unknown> = Promise.resolve()
-  const answer = await driver.run('burst', ask, () => {
-    // One question at a time: an answer does not say which question it is for.
-    const reading = last.then(() => child.read())
-    last = reading
-    readings.push(reading)
-  })
+  const answer = await driver.run('burst', ask, () => void readings.push(child.read()))
   const all = await Promise.all(readings)
   const uses = all.flatMap((after, i) => (i % 2 === 1 ? [[all[i - 1] as Reading, after] as const] : []))
   return { answer, uses }

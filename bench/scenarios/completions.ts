@@ -1,4 +1,5 @@
 import type { Running } from '../contestants.js'
+import type { Mode } from '../results.js'
 import { type BySize, EVERY_ROUND, type Scenario, type Stage, sized } from '../scenario.js'
 import type { Jobs, Outcomes } from '../wire/jobs.js'
 import { type Plan, SHORT_ANSWER } from '../wire/plan.js'
@@ -6,8 +7,11 @@ import { type Plan, SHORT_ANSWER } from '../wire/plan.js'
 /** Number of concurrent clients. */
 const CLIENTS = 32
 
-/** Least share of the expected cache outcomes: a pause of the machine may cause a few others. */
-const LEAST = 0.99
+/**
+ * Least share of the expected cache outcomes: a pause of the machine may cause a few others, and in a smoke run on a busy
+ * machine a stream is over before all have asked for it.
+ */
+const LEAST: BySize<number> = { whole: 0.99, quick: 0.99, smoke: 0.1 }
 
 /** Limit in seconds for a number of requests. */
 const PATIENCE = 20
@@ -102,7 +106,7 @@ export const JOINS: Scenario = {
 
 /** @param wanted the `x-thinwire-cache` that the responses must have */
 async function load(
-  { driver }: Stage,
+  { driver, mode }: Stage,
   running: Running,
   much: Pick<Jobs['completions']['ask'], 'seconds' | 'requests' | 'distinct'>,
   wanted: string,
@@ -114,12 +118,12 @@ async function load(
     connections: CLIENTS,
     ...much,
   })
-  expectOutcomes(running, answer.outcomes, { [wanted]: answer.requests })
+  expectOutcomes(mode, running, answer.outcomes, { [wanted]: answer.requests })
   return answer
 }
 
 /** @returns the number of streams */
-async function together({ driver }: Stage, target: Running, groups: number): Promise<number> {
+async function together({ driver, mode }: Stage, target: Running, groups: number): Promise<number> {
   const distinct = target.headers.includes(PAST)
   const { streams, outcomes } = await driver.run('together', {
     target,
@@ -129,14 +133,19 @@ async function together({ driver }: Stage, target: Running, groups: number): Pro
     groups,
     distinct,
   })
-  expectOutcomes(target, outcomes, distinct ? { off: streams } : { miss: groups, joined: streams - groups })
+  expectOutcomes(
+    mode,
+    target,
+    outcomes,
+    distinct ? { off: streams } : { miss: groups, joined: streams - groups },
+  )
   return streams
 }
 
 /** @throws Error if the responses have other cache outcomes: the scenario has then measured something else */
-function expectOutcomes(running: Running, outcomes: Outcomes, wanted: Outcomes): void {
+function expectOutcomes(mode: Mode, running: Running, outcomes: Outcomes, wanted: Outcomes): void {
   for (const [outcome, count] of Object.entries(wanted)) {
-    if ((outcomes[outcome] ?? 0) >= LEAST * count) continue
+    if ((outcomes[outcome] ?? 0) >= LEAST[mode] * count) continue
     throw new Error(
       `${running.name}: the cache outcomes should be ${JSON.stringify(wanted)}, not ${JSON.stringify(outcomes)}`,
     )

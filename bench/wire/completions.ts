@@ -29,7 +29,7 @@ class Tally {
  * A connection for one request after the other, with JSON responses only. It knows as little of HTTP as possible: a
  * client that costs more than a cache hit would be measured instead of the relay.
  */
-class AnswerClient {
+export class AnswerClient {
   readonly socket: Socket
   private readonly target: Target
   private held: Buffer | null

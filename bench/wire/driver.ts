@@ -3,6 +3,7 @@ import autocannon, { type Instance } from 'autocannon'
 import { runBursts } from './bursts.js'
 import { askAnswers, askCompletions, askTogether } from './completions.js'
 import type { DriverMessage, JobMessage, JobName, Jobs } from './jobs.js'
+import { askAtTimes } from './open-loop.js'
 import { agentPromptWith, nowUs, type Plan, promptWith, RESUMED_HEADER } from './plan.js'
 import { OPENING, openAll, type Pace, requestBytes, StreamClient, type Target } from './stream.js'
 
@@ -176,12 +177,15 @@ function headersOf(target: Target, badKey: boolean): Record<string, string> {
   return headers
 }
 
-/** Again, if none was answered: a short time on a busy machine may be too short for the first request to a process. */
+const MOST_ATTEMPTS = 7
+
+/** For longer, if no request was answered: a busy machine may need a second for the first ones to a new process. */
 async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
-  for (;;) {
-    const answer = await loadOnce(ask)
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const answer = await loadOnce({ ...ask, seconds: ask.seconds * 2 ** attempt })
     if (answer.requests > 0) return answer
   }
+  throw new Error(`${ask.target.name}: no request was answered`)
 }
 
 async function loadOnce(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
@@ -257,6 +261,7 @@ const JOBS: { [Name in JobName]: (ask: Jobs[Name]['ask']) => Promise<Jobs[Name][
   paced,
   load,
   answers: askAnswers,
+  openLoop: askAtTimes,
   completions: askCompletions,
   together: askTogether,
   burst: (ask) => runBursts(ask, (mark) => send({ mark })),
@@ -275,3 +280,4 @@ process.on('message', (message: JobMessage | 'release') => {
 process.on('disconnect', () => process.exit(0))
 // The meter unrefs the channel; this process must stay alive for it.
 process.channel?.ref()
+send({ mark: 'ready' })

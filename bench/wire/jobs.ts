@@ -69,6 +69,11 @@ export interface Jobs {
     }
     answer: { requests: number }
   }
+  /** Requests for a JSON response at fixed times. A response's time begins when its request was due. */
+  openLoop: {
+    ask: { target: Target; plan: Plan; promptBytes: number; rate: number; seconds: number }
+    answer: { responseUs: number[] }
+  }
   /** As many completions as possible within a time, up to a number, on kept connections. */
   completions: {
     ask: {
@@ -127,8 +132,8 @@ export interface JobMessage {
   readonly ask: Jobs[JobName]['ask']
 }
 
-/** A point within a job. */
-export type Mark = 'begin' | 'end' | 'held'
+/** A point within a job; `ready`: the driver listens for jobs. */
+export type Mark = 'begin' | 'end' | 'held' | 'ready'
 
 /** What the driver sends: a mark, or the end of its job. */
 export type DriverMessage =

@@ -48,12 +48,15 @@ export class StreamClient {
   private listener: StreamListener | null
   private carried: string
   private started: boolean
+  /** Missing bytes of a body that comes with its length, as a response from a cache does; -1 in a chunked one. */
+  private left: number
 
   constructor(target: Target) {
     this.target = target
     this.listener = null
     this.carried = ''
     this.started = false
+    this.left = -1
     this.socket = connect({ port: target.port, host: '127.0.0.1', noDelay: true })
     this.socket.on('data', (piece: Buffer) => this.onPiece(piece))
     this.socket.on('error', (error) => this.fail(error.message))
@@ -82,6 +85,7 @@ export class StreamClient {
   private begin(listener: StreamListener): void {
     this.listener = listener
     this.started = false
+    this.left = -1
     this.carried = ''
   }
 
@@ -102,7 +106,11 @@ export class StreamClient {
         return
       }
       listener.onHead?.(text)
+      const end = text.indexOf('\r\n\r\n') + 4
+      const length = /\r\ncontent-length: *(\d+)/i.exec(text.slice(0, end))?.[1]
+      if (length !== undefined) this.left = end + Number(length)
     }
+    if (this.left >= 0) this.left = Math.max(0, this.left - piece.length)
     let at = 0
     for (;;) {
       const mark = text.indexOf(STAMP_MARK, at)
@@ -113,7 +121,7 @@ export class StreamClient {
       at = from + STAMP_DIGITS
     }
     this.carried = text.slice(Math.max(at, text.length - CARRIED))
-    if (text.endsWith('0\r\n\r\n')) {
+    if (this.left === 0 || (this.left === -1 && text.endsWith('0\r\n\r\n'))) {
       this.listener = null
       listener.onEnd()
     }

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkOut, comparison } from '../../bench/against.js'
 import { readOptions } from '../../bench/options.js'
-import { selfTimes } from '../../bench/profile.js'
+import { selfTimes, topFunctions } from '../../bench/profile.js'
 import type { Series } from '../../bench/results.js'
 
 function series(contestant: string, values: number[]): Series {
@@ -35,6 +35,10 @@ test('the time of a profile goes to the functions that were running', () => {
     timeDeltas: [50, 20, 20, 10],
   })
   assert.equal(lines, [' 50.0 %  write', ' 40.0 %  peek http/peek.js:10', ' 10.0 %  (anonymous)'])
+})
+
+test('a folder without a profile is reported', () => {
+  assert.throws(() => topFunctions('no-such-folder'), /has left no profile in no-such-folder/)
 })
 
 test('wrong options are answered with what would be right', () => {

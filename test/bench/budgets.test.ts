@@ -84,6 +84,11 @@ test('the budgets that are kept here are well-formed, and the table of them fits
   }
 })
 
+test('on a busy machine the table gives no verdict', () => {
+  const verdicts = judge([BUDGET], [series('thinwire', [30]), series('nginx', [10])], {})
+  assert.match(verdictTable(verdicts, true)[1] ?? '', /3x +<= 1.25x +busy$/)
+})
+
 test('what is as good as it is meant to become is told from what is only within its limit', () => {
   const { atMost: _, ...least } = { ...BUDGET, atLeast: 0.5, goal: 0.9, note: 'as far as it goes' }
   const outcomes = [95, 80, 40].map((value) => {

@@ -27,6 +27,12 @@ test('a checkout that knows the new names of settings gets these, and an older o
   })
 })
 
+test('a checkout that has no grace after SIGTERM gets no setting for it', () => {
+  const settings = { ...SETTINGS, timeouts: { readyGraceMs: 0 } }
+  assert.is('timeouts' in renameFor(root, settings), false)
+  assert.equal(renameFor(process.cwd(), settings), settings)
+})
+
 test('the config of this checkout stays as it is', () => {
   assert.equal(renameFor(process.cwd(), SETTINGS), SETTINGS)
 })

@@ -10,6 +10,7 @@ const RESULTS: Results = {
   machine: { cpu: 'a <fast> one', cores: 2, pinning: 'apart', node: 'v20', kernel: 'Linux', commit: 'abc' },
   rounds: 2,
   missing: { nginx: 'not installed' },
+  noVerdict: 'others <took> it',
   series: [
     { scenario: 'chunks', figure: 'delay', unit: 'us', contestant: 'nginx', values: [100, 300] },
     { scenario: 'chunks', figure: 'delay', unit: 'us', contestant: 'thinwire', values: [150, 2_450] },
@@ -51,6 +52,7 @@ test('the report tells the budgets, draws each distribution once, and lists ever
   const page = report(RESULTS)
   assert.match(page, 'a &lt;fast&gt; one')
   assert.match(page, 'Without nginx: not installed')
+  assert.match(page, 'No verdict: others &lt;took&gt; it.')
   assert.match(page, /chunk delay<\/td><td class="n">1.3 ms<\/td>/)
   assert.match(page, 'class="broken">broken')
   assert.is(page.match(/<svg /g)?.length, 1)

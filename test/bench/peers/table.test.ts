@@ -36,6 +36,7 @@ function comparison(given: Partial<Comparison>): Comparison {
     series: [],
     failures: new Map(),
     skipped: new Map(),
+    busy: null,
     ...given,
   }
 }
@@ -93,6 +94,13 @@ test('a gateway that is better is named, with both figures; a floor is no gatewa
   assert.equal(better({ rows: ROWS, series: found }), [
     'Better than Thinwire: Slow (Python) in memory a stream, 10 KiB against 12 KiB.',
   ])
+})
+
+test('on a busy machine there is no verdict', () => {
+  assert.is(
+    comparisonTables(comparison({ busy: 'other programs took 30 % of a core' })).at(-1),
+    'No verdict: other programs took 30 % of a core.',
+  )
 })
 
 test('a failure is a word or two', () => {
