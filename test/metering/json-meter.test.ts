@@ -189,4 +189,15 @@ test('the usage of a JSON response of three megabytes is found at its end', () =
   }
 })
 
+test('a JSON response that ends before all that was kept of it has been read is read to its end', () => {
+  for (const length of [MIB - 10, MIB, MIB + 70_000, 2 * MIB]) {
+    const body = Buffer.from(`{"usage":{"prompt_tokens":8},"data":"${'x'.repeat(length)}","model":"m"}`)
+    for (const size of [1_000, 64 * 1024, 700_000]) {
+      const cuts = Array.from({ length: Math.floor(body.length / size) }, (_, i) => (i + 1) * size)
+      const wanted = expectation({ events: 1, unparsed: 1, usage: { prompt: 8 }, model: 'm' })
+      assert.equal(facts(scan(new JsonMeter(), cutAt(body, cuts))), wanted, `${length} ${size}`)
+    }
+  }
+})
+
 test.run()
