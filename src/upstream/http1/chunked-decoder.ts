@@ -1,5 +1,6 @@
 import * as bytesOf from '../../lib/bytes.js'
-import { FIELD_LINES } from './response-head.js'
+import { BROKEN, HeadScan, MORE } from './head-scan.js'
+import type { HeadFault } from './response-head.js'
 
 // Copied: an imported constant is loaded from its cell for each byte, a local one is not.
 const { CR, LF } = bytesOf
@@ -14,14 +15,8 @@ const TRAILERS_MAX = 64 * 1024
 const EXTENSIONS =
   /^(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t\x20!#-[\]-~\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)+$/
 
-/** Why a chunked body is none: llhttp's codes, as undici reports them. */
-export type ChunkFault =
-  | 'HPE_INVALID_CHUNK_SIZE'
-  | 'HPE_STRICT'
-  | 'HPE_CR_EXPECTED'
-  | 'HPE_LF_EXPECTED'
-  | 'HPE_INVALID_HEADER_TOKEN'
-  | 'UND_ERR_HEADERS_OVERFLOW'
+/** Why a chunked body is none: llhttp's codes. */
+export type ChunkFault = HeadFault | 'HPE_INVALID_CHUNK_SIZE' | 'HPE_STRICT' | 'UND_ERR_HEADERS_OVERFLOW'
 
 /** What `next` has found. */
 export type ChunkEvent = 'data' | 'more' | 'end' | 'broken'
@@ -41,8 +36,9 @@ export class ChunkedDecoder {
   /** Of the chunk whose size line is read, and then the bytes that are missing of it. */
   private size: number
   private digits: number
-  /** The extensions or the trailers so far, in Latin-1. */
+  /** The extensions so far, in Latin-1. */
   private text: string
+  private trailers: HeadScan | null
 
   constructor() {
     this.start = 0
@@ -52,6 +48,7 @@ export class ChunkedDecoder {
     this.size = 0
     this.digits = 0
     this.text = ''
+    this.trailers = null
   }
 
   /**
@@ -124,19 +121,12 @@ export class ChunkedDecoder {
 
   /** Trailers are read and dropped, as their recipient has not asked for them (RFC 9110, 6.5.1). */
   private readTrailers(bytes: Buffer, from: number): ChunkEvent {
-    const before = this.text.length
-    const text = this.text + bytes.toString('latin1', from, from + TRAILERS_MAX + 4 - before)
-    const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n') + 2
-    const isWhole = end !== 1
-    const lines = isWhole ? text.slice(0, end) : text.slice(0, text.lastIndexOf('\r\n') + 2)
-    if (lines.length > 1 && !FIELD_LINES.test(lines)) return this.break(faultOf(lines))
-    if (!isWhole && text.length > TRAILERS_MAX) return this.break('UND_ERR_HEADERS_OVERFLOW')
-    if (!isWhole && /(?:^|[^\r])\n|\r[^\n]/.test(text)) return this.break(faultOf(text))
-    if (!isWhole) {
-      this.text = text
-      return 'more'
-    }
-    this.end = from + end + 2 - before
+    this.trailers ??= new HeadScan(true)
+    const end = this.trailers.read(bytes, from)
+    if (end === BROKEN) return this.break(this.trailers.fault)
+    if (this.trailers.bytes > TRAILERS_MAX) return this.break('UND_ERR_HEADERS_OVERFLOW')
+    if (end === MORE) return 'more'
+    this.end = end
     return 'end'
   }
 
@@ -144,11 +134,6 @@ export class ChunkedDecoder {
     this.fault = fault
     return 'broken'
   }
-}
-
-function faultOf(lines: string): ChunkFault {
-  if (/(?:^|[^\r])\n/.test(lines)) return 'HPE_CR_EXPECTED'
-  return /\r(?!\n)/.test(lines) ? 'HPE_LF_EXPECTED' : 'HPE_INVALID_HEADER_TOKEN'
 }
 
 function hexDigit(byte: number): number {

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import type { Connection, ConnectionEvents } from '../connection.js'
 import { describeLoss } from '../connection-loss.js'
@@ -145,13 +145,18 @@ export class Http1Connection implements Connection {
   private onConnectError(error: Error): void {
     const handler = this.endRequest()
     if (handler === null) return
-    handler.onError(error)
-    this.onRequestEnded()
+    try {
+      handler.onError(error)
+    } finally {
+      this.onRequestEnded()
+    }
   }
 
   private adopt(socket: Socket): void {
     this.socket = socket
     socket.push = (data: Buffer | null) => {
+      // TLS may have more, or an end, behind the data with which the connection was left.
+      if (this.socket !== socket) return false
       if (data !== null) return this.onRead(data)
       this.responses.onEnd()
       return false
@@ -162,7 +167,8 @@ export class Http1Connection implements Connection {
       this.fail(createError('bad response', 'UND_ERR_SOCKET'))
       return
     }
-    // A tunnel was read before, and may have been stopped.
+    // A tunnel was read before, and may have been stopped, or have ended: then it is closed in a moment.
+    socket.read(0)
     socket._read(0)
     this.write()
   }
@@ -200,8 +206,11 @@ export class Http1Connection implements Connection {
     if (this.responses.handler !== handler) return
     this.endRequest()
     this.isClosing = true
-    handler.onError(reason ?? createError('Request aborted', 'UND_ERR_ABORTED'))
-    this.onRequestEnded()
+    try {
+      handler.onError(reason ?? createError('Request aborted', 'UND_ERR_ABORTED'))
+    } finally {
+      this.onRequestEnded()
+    }
   }
 
   /**
@@ -212,15 +221,16 @@ export class Http1Connection implements Connection {
   onComplete(isExact: boolean): boolean {
     const { responses } = this
     // An upstream that has not read all of the request would take the next one for a part of it.
-    const isKept = isExact && !responses.isCloseDelimited && this.upload?.isOver !== false
+    const isKept = isExact && this.upload?.isOver !== false
     if (!isKept || !this.keepFor(responses.response)) this.isClosing = true
     const handler = this.endRequest()
     try {
       handler?.onComplete(null)
     } catch (error) {
       handler?.onError(error as Error)
+    } finally {
+      this.onRequestEnded()
     }
-    this.onRequestEnded()
     return this.isOpen
   }
 
@@ -289,9 +299,12 @@ export class Http1Connection implements Connection {
       if (socket !== null) this.events.onClosed(this)
       return
     }
-    handler.onError(described)
-    this.events.onLost(this, described)
-    this.onRequestEnded()
+    try {
+      handler.onError(described)
+    } finally {
+      this.events.onLost(this, described)
+      this.onRequestEnded()
+    }
   }
 
   /** Closes the socket. What it does from now on is no concern of this connection. */
@@ -323,9 +336,10 @@ function writeWaiting(): void {
   for (const connection of connections) connection.write()
 }
 
-/** The name of a `host` header, without its port. */
+/** The name of a `host` header, without its port; empty for an address, which TLS has no name for (RFC 6066, 3). */
 function readHostname(host: string): string {
-  return host.replace(/:\d*$/, '').replace(/^\[|\]$/g, '')
+  const name = host.replace(/:\d*$/, '').replace(/^\[|\]$/g, '')
+  return isIP(name) === 0 ? name : ''
 }
 
 function ignore(): void {

@@ -38,10 +38,13 @@ export type HeadFault =
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: ([^\r\n]*))?$/
 
 /** Lines of fields, each with its end. No space before the colon, no folded lines (RFC 9112, 5.1 and 5.2). */
-export const FIELD_LINES = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/
+const FIELD_LINES = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/
 
 /** A `transfer-encoding` whose last coding is chunked. */
-const ENDS_CHUNKED = /(?:^|[,\t ])chunked[\t ]*$/i
+const ENDS_CHUNKED = /(?:^|,)[\t ]*chunked$/i
+
+/** A list with an empty item: some readers see chunks in `chunked,`, and others none. */
+const EMPTY_ITEM = /(?:^|,)[\t ]*(?:,|$)/
 
 /**
  * Parses the head of a response.
@@ -85,13 +88,20 @@ export function parseResponseHead(text: string): ParsedHead | HeadFault {
         break
       case 17:
         if (name.toLowerCase() !== 'transfer-encoding') break
-        if (length !== -1) return 'HPE_INVALID_TRANSFER_ENCODING'
+        if (length !== -1 || EMPTY_ITEM.test(value)) return 'HPE_INVALID_TRANSFER_ENCODING'
         coding = coding === null ? value : `${coding}, ${value}`
         break
     }
   }
   const isChunked = coding !== null && ENDS_CHUNKED.test(coding)
   const framing = isChunked ? 'chunked' : length !== -1 ? 'length' : 'close'
+  const isEmpty = line[2] === '204' || line[2] === '304'
+  // What follows may be a body after all: of a 204 that frames one, or in chunks that HTTP/1.0 does not have (RFC 9112,
+  // 6.1), or of a HEAD request whose server does not know that there is none.
+  const isExact =
+    (framing !== 'close' || isEmpty) &&
+    (coding === null || (!isOld && line[2] !== '204')) &&
+    (length <= 0 || line[2] !== '204')
   return {
     status: Number(line[2]),
     reason: line[3] ?? '',
@@ -99,23 +109,9 @@ export function parseResponseHead(text: string): ParsedHead | HeadFault {
     framing,
     length: Math.max(length, 0),
     isPlainlyChunked: isChunked && !isOld && coding?.toLowerCase() === 'chunked',
-    keepsAlive: !closes && (!isOld || saysKeepAlive),
+    keepsAlive: !closes && isExact && (!isOld || saysKeepAlive),
     keepAliveMs,
   }
-}
-
-/**
- * Finds out whether the beginning of a head is no HTTP already, so that a server of another kind is not waited for.
- * @param text in Latin-1; it has no empty line yet
- */
-export function findEarlyFault(text: string): HeadFault | null {
-  const start = 'HTTP/1.'
-  if (!text.startsWith(start.slice(0, text.length))) return findStatusFault(text)
-  const lineEnd = text.indexOf('\r\n')
-  if (lineEnd === -1) return /[^\r]\n|^\n/.test(text) ? 'HPE_CR_EXPECTED' : null
-  if (!STATUS_LINE.test(text.slice(0, lineEnd))) return findStatusFault(text)
-  const fields = text.slice(lineEnd + 2, text.lastIndexOf('\r\n') + 2)
-  return FIELD_LINES.test(fields) ? null : findFieldFault(fields)
 }
 
 /** Spaces and tabs around a value are not part of it (RFC 9110, 5.5). */

@@ -1,10 +1,12 @@
+import { PartialBuffer } from '../../lib/partial-buffer.js'
 import type { DispatchHandler } from '../dispatch-handler.js'
 import { keepOddReason } from '../odd-reasons.js'
 import { offerRawSocket, type RawBodyReader, type RawSocket, type WireFilter } from '../raw-socket.js'
 import { ChunkedDecoder } from './chunked-decoder.js'
 import { createError } from './errors.js'
+import { BROKEN, HeadScan, MORE } from './head-scan.js'
 import type { Http1Connection } from './http1-connection.js'
-import { findEarlyFault, type ParsedHead, parseResponseHead } from './response-head.js'
+import { type ParsedHead, parseResponseHead } from './response-head.js'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
@@ -24,8 +26,9 @@ export class ResponseReader implements RawSocket {
   private readonly maxHeaderSize: number
   private method: string
   private reading: 'head' | 'length' | 'chunked' | 'close' | 'done'
-  /** The beginning of a head. */
-  private heldHead: Buffer | null
+  /** The beginning of a head, and how far it goes; null between heads. */
+  private scan: HeadScan | null
+  private readonly heldHead: PartialBuffer
   /** Bytes of a body with a length that are missing. */
   private left: number
   private chunks: ChunkedDecoder | null
@@ -45,7 +48,8 @@ export class ResponseReader implements RawSocket {
     this.maxHeaderSize = maxHeaderSize
     this.method = ''
     this.reading = 'head'
-    this.heldHead = null
+    this.scan = null
+    this.heldHead = new PartialBuffer()
     this.left = 0
     this.chunks = null
     this.reader = null
@@ -54,11 +58,6 @@ export class ResponseReader implements RawSocket {
     this.heldBody = null
     this.heldEnd = false
     this.resume = () => this.onResume()
-  }
-
-  /** The end of the connection ends the response. */
-  get isCloseDelimited(): boolean {
-    return this.reading === 'close'
   }
 
   /** Waits for the response to a request. */
@@ -73,7 +72,7 @@ export class ResponseReader implements RawSocket {
     const { handler } = this
     this.handler = null
     this.response = null
-    this.heldHead = null
+    if (this.scan !== null) this.dropHead()
     this.chunks = null
     this.reader = null
     this.filter = null
@@ -106,29 +105,55 @@ export class ResponseReader implements RawSocket {
   // The head
 
   private readHead(data: Buffer): boolean {
-    let bytes = this.heldHead === null ? data : Buffer.concat([this.heldHead, data])
-    this.heldHead = null
-    for (;;) {
+    if (this.scan !== null) return this.readHeldHead(this.scan, data)
+    for (let bytes = data; ; ) {
       const end = bytes.indexOf(HEAD_END)
-      if (end === -1) return this.holdHead(bytes)
+      if (end === -1) return this.readHeldHead(new HeadScan(false), bytes)
       if (end > this.maxHeaderSize) return this.refuse('UND_ERR_HEADERS_OVERFLOW')
-      const parsed = parseResponseHead(bytes.toString('latin1', 0, end + 2))
-      if (typeof parsed === 'string') return this.refuse(parsed)
+      const parsed = this.parseHead(bytes.toString('latin1', 0, end + 2))
+      if (parsed === null) return false
       const rest = bytes.subarray(end + HEAD_END.length)
       if (parsed.status >= 200) return this.start(parsed, rest)
-      // 101 was not asked for. The others are no use to a client of the relay, and old ones do not know them.
-      if (parsed.status === 101 || parsed.status < 100) return this.break('UND_ERR_SOCKET', 'bad upgrade')
       if (rest.length === 0) return true
       bytes = rest
     }
   }
 
-  private holdHead(bytes: Buffer): boolean {
-    if (bytes.length > this.maxHeaderSize) return this.refuse('UND_ERR_HEADERS_OVERFLOW')
-    const fault = findEarlyFault(bytes.toString('latin1'))
-    if (fault !== null) return this.refuse(fault)
-    this.heldHead = bytes
-    return true
+  /** Reads a head that comes in several reads. */
+  private readHeldHead(scan: HeadScan, data: Buffer): boolean {
+    const { heldHead, maxHeaderSize } = this
+    const end = scan.read(data, 0)
+    if (end === BROKEN) return this.refuse(scan.fault)
+    if (scan.bytes > maxHeaderSize + HEAD_END.length) return this.refuse('UND_ERR_HEADERS_OVERFLOW')
+    if (end === MORE) {
+      heldHead.add(data)
+      this.scan = scan
+      return true
+    }
+    heldHead.add(data.subarray(0, end))
+    const head = heldHead.beginning(heldHead.bytes - 2)
+    this.dropHead()
+    const rest = data.subarray(end)
+    const parsed = this.parseHead(head)
+    if (parsed === null) return false
+    if (parsed.status >= 200) return this.start(parsed, rest)
+    return rest.length === 0 || this.readHead(rest)
+  }
+
+  private dropHead(): void {
+    this.scan = null
+    this.heldHead.clear()
+  }
+
+  /** @returns null if it cannot be the head of a response */
+  private parseHead(text: string): ParsedHead | null {
+    const parsed = parseResponseHead(text)
+    if (typeof parsed === 'string') this.refuse(parsed)
+    // 101 was not asked for. The other interim responses are no use to a client of the relay, and old ones do not know
+    // them.
+    else if (parsed.status === 101 || parsed.status < 100) this.break('UND_ERR_SOCKET', 'bad upgrade')
+    else return parsed
+    return null
   }
 
   private start(response: ParsedHead, rest: Buffer): boolean {
@@ -228,7 +253,8 @@ export class ResponseReader implements RawSocket {
    */
   private complete(rest: Buffer | null): boolean {
     this.reading = 'done'
-    if (!this.isPaused) return this.connection.onComplete(rest === null || rest.length === 0)
+    if (!this.isPaused)
+      return this.connection.onComplete((rest === null || rest.length === 0) && !this.heldEnd)
     this.heldBody = rest ?? NOTHING
     return false
   }
