@@ -14,16 +14,16 @@ export interface RequestHead {
 /** What is to be done with a header, by its name. */
 type HeaderUse = 'plain' | 'host' | 'length' | 'connection' | 'refused' | 'unsupported' | 'invalid'
 
-const USES: Readonly<Record<string, HeaderUse>> = {
-  host: 'host',
-  'content-length': 'length',
-  connection: 'connection',
+const USES: ReadonlyMap<string, HeaderUse> = new Map([
+  ['host', 'host'],
+  ['content-length', 'length'],
+  ['connection', 'connection'],
   // The connection frames the body by itself, and relays no upgrades.
-  'transfer-encoding': 'refused',
-  'keep-alive': 'refused',
-  upgrade: 'refused',
-  expect: 'unsupported',
-}
+  ['transfer-encoding', 'refused'],
+  ['keep-alive', 'refused'],
+  ['upgrade', 'refused'],
+  ['expect', 'unsupported'],
+])
 
 /** RFC 9110, 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -102,7 +102,7 @@ export function writeRequestHead(
 function findUse(name: string): HeaderUse {
   const known = uses.get(name)
   if (known !== undefined) return known
-  const use = USES[name.toLowerCase()] ?? (TOKEN.test(name) ? 'plain' : 'invalid')
+  const use = USES.get(name.toLowerCase()) ?? (TOKEN.test(name) ? 'plain' : 'invalid')
   if (uses.size < MOST_USES) uses.set(name, use)
   return use
 }

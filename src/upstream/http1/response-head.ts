@@ -95,15 +95,16 @@ export function parseResponseHead(text: string): ParsedHead | HeadFault {
   }
   const isChunked = coding !== null && ENDS_CHUNKED.test(coding)
   const framing = isChunked ? 'chunked' : length !== -1 ? 'length' : 'close'
-  const isEmpty = line[2] === '204' || line[2] === '304'
+  const status = Number(line[2])
   // What follows may be a body after all: of a 204 that frames one, or in chunks that HTTP/1.0 does not have (RFC 9112,
   // 6.1), or of a HEAD request whose server does not know that there is none.
   const isExact =
-    (framing !== 'close' || isEmpty) &&
-    (coding === null || (!isOld && line[2] !== '204')) &&
-    (length <= 0 || line[2] !== '204')
+    status < 200 ||
+    ((framing !== 'close' || status === 204 || status === 304) &&
+      (coding === null || (!isOld && status !== 204)) &&
+      (length <= 0 || status !== 204))
   return {
-    status: Number(line[2]),
+    status,
     reason: line[3] ?? '',
     headers,
     framing,

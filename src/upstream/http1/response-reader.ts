@@ -152,6 +152,9 @@ export class ResponseReader implements RawSocket {
     // 101 was not asked for. The other interim responses are no use to a client of the relay, and old ones do not know
     // them.
     else if (parsed.status === 101 || parsed.status < 100) this.break('UND_ERR_SOCKET', 'bad upgrade')
+    // Nothing may follow it. Old servers send a 100 of HTTP/1.0 all the same.
+    else if (parsed.status < 200 && parsed.status !== 100 && !parsed.keepsAlive)
+      this.refuse('HPE_CLOSED_CONNECTION')
     else return parsed
     return null
   }

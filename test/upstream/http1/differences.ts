@@ -135,6 +135,17 @@ export const DIFFERENCES: readonly Difference[] = [
     example: { text: 'HTTP/1.1 304 OK\r\ncontent-length: 5\r\n\r\n' },
   },
   {
+    // RFC 9110, 5.5: tabs around a value do not belong to it. undici hands on the chunks as they are framed.
+    name: 'a `chunked` with a tab behind it is `chunked`',
+    kind: 'right',
+    holds: ({ own, undici, given }) =>
+      (isFailure(own.end) ||
+        (own.end === 'complete' && own.body.length < undici.body.length) ||
+        own.end === 'open') &&
+      /transfer-encoding:[^\r]*chunked *\t/i.test(given.text),
+    example: { text: CHUNKS.replace('chunked', 'chunked\t').concat('0\r\n\r\n') },
+  },
+  {
     // A head is parsed when all of it is there. Until then, only its form is known.
     name: 'a head that contradicts itself is refused at its end',
     kind: 'right',

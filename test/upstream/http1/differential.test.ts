@@ -45,7 +45,7 @@ for (const { name, kind, example } of DIFFERENCES)
     const { own, undici } = found
     assert.is(judge({ given, own, undici }), name, `${own.end} in place of ${undici.end}`)
     if (kind === 'stricter') assert.ok(isFailure(own.end) || (undici.isKept && !own.isKept))
-    else assert.ok(isFailure(undici.end))
+    else assert.ok(isFailure(undici.end) || own.body.length < undici.body.length)
   })
 
 differences.run()
@@ -98,8 +98,8 @@ const USUAL: Record<
   'with a hint of a second': {
     text: 'HTTP/1.1 200 OK\r\nkeep-alive: timeout=1\r\ncontent-length: 0\r\n\r\n',
   },
-  'with a hint of two': {
-    text: 'HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 0\r\n\r\n',
+  'with a hint of some minutes': {
+    text: 'HTTP/1.1 200 OK\r\nkeep-alive: timeout=200\r\ncontent-length: 0\r\n\r\n',
     isKept: true,
   },
   'with another behind it': {

@@ -13,17 +13,20 @@ export class MemorySocket extends Duplex {
   readonly written: Buffer[]
   /** What Node does next, one thing for each turn. */
   private readonly pieces: Buffer[]
-  private readonly closes: Close
+  private closes: Close
   private isReading: boolean
   private hasClosed: boolean
+  /** Null if what is written leaves at once. */
+  private blocked: (() => void)[] | null
 
-  constructor(pieces: readonly Buffer[], closes: Close) {
+  constructor(pieces: readonly Buffer[] = [], closes: Close = 'stays') {
     super({ allowHalfOpen: false })
     this.written = []
     this.pieces = [...pieces]
     this.closes = closes
     this.isReading = true
     this.hasClosed = false
+    this.blocked = null
     // As Node does for a connected socket.
     this.read(0)
   }
@@ -39,7 +42,35 @@ export class MemorySocket extends Duplex {
 
   override _write(data: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.written.push(data)
-    done()
+    if (this.blocked === null) done()
+    else this.blocked.push(done)
+  }
+
+  /** The other side stops reading. */
+  block(): void {
+    this.blocked ??= []
+  }
+
+  /** The other side reads on. */
+  unblock(): void {
+    const { blocked } = this
+    this.blocked = null
+    for (const done of blocked ?? []) done()
+  }
+
+  /** What was written, in Latin-1. */
+  get text(): string {
+    return Buffer.concat(this.written).toString('latin1')
+  }
+
+  /** The other side sends more. */
+  send(text: string): void {
+    this.pieces.push(Buffer.from(text, 'latin1'))
+  }
+
+  /** The other side closes, behind what it has sent. */
+  close(how: Close): void {
+    this.closes = how
   }
 
   ref(): this {
