@@ -13,6 +13,7 @@ import { openListener, REQUESTS } from './listener-target.js'
 import { takePeek } from './peek-target.js'
 import { takeEvents, takeJsonBody, takeMeteredStream } from './response-targets.js'
 import { takeConversation, takeTranslatedStream } from './translation-targets.js'
+import { RESPONSES, takeResponse } from './upstream-target.js'
 
 /** A reader of foreign bytes, and the rules that hold for whatever it reads. */
 export interface FuzzTarget {
@@ -105,6 +106,17 @@ export const TARGETS: readonly FuzzTarget[] = [
     ['/v1', '/cursor', '/openai/deployments/', '%2f', '/.'],
     takeTarget,
   ),
+  {
+    name: 'upstream-response',
+    words: [
+      'transfer-encoding: chunked\r\n',
+      'content-length: 5\r\n',
+      'connection: close\r\n',
+      '0\r\n\r\n',
+    ].map((word) => Buffer.from(word)),
+    seeds: () => RESPONSES,
+    open: () => ({ take: takeResponse, close() {} }),
+  },
   {
     name: 'listener',
     words: [Buffer.from('transfer-encoding: chunked\r\n'), Buffer.from('content-length: 1\r\n')],

@@ -1,4 +1,4 @@
-import type { Outcome } from './one-response.js'
+import { MAX_HEAD, type Outcome } from './one-response.js'
 import type { Case } from './wires.js'
 
 /** What a case is on both clients, the own one first. */
@@ -83,6 +83,20 @@ export const DIFFERENCES: readonly Difference[] = [
     example: { text: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked,\r\n\r\nhello' },
   },
   {
+    // undici counts names and values alone.
+    name: 'a head is too long with its line ends, its blanks and its reason',
+    kind: 'stricter',
+    holds: ({ own, given }) => own.end === 'UND_ERR_HEADERS_OVERFLOW' && given.text.length > MAX_HEAD,
+    example: { text: `HTTP/1.1 200 ${'a'.repeat(MAX_HEAD)}\r\n${HELLO}` },
+  },
+  {
+    // Nobody reads an extension. undici's parser takes any number of bytes for one.
+    name: 'a size line is longer than 4 KiB',
+    kind: 'stricter',
+    holds: ({ own, given }) => /HPE_(?:STRICT|INVALID_CHUNK_SIZE)/.test(own.end) && given.text.length > 4_096,
+    example: { text: `${CHUNKS}0;${'a'.repeat(5_000)}\r\n\r\n` },
+  },
+  {
     // RFC 9110, 5.5: tabs around a value do not belong to it.
     name: 'a `close` with a tab behind it is a `close`',
     kind: 'stricter',
@@ -144,6 +158,13 @@ export const DIFFERENCES: readonly Difference[] = [
         own.end === 'open') &&
       /transfer-encoding:[^\r]*chunked *\t/i.test(given.text),
     example: { text: CHUNKS.replace('chunked', 'chunked\t').concat('0\r\n\r\n') },
+  },
+  {
+    // They are dropped, and have a bound of their own.
+    name: 'trailers are longer than a head may be',
+    kind: 'right',
+    holds: ({ undici, given }) => undici.end === 'UND_ERR_HEADERS_OVERFLOW' && given.text.length > MAX_HEAD,
+    example: { text: `${CHUNKS}0\r\nx: ${'a'.repeat(MAX_HEAD)}\r\n\r\n` },
   },
   {
     // A head is parsed when all of it is there. Until then, only its form is known.
