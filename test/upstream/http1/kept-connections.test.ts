@@ -1,7 +1,9 @@
 import { queryObjects } from 'node:v8'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { randomFrom, SEED } from '../../support/random.js'
 import { EMPTY_OK, Recorder, Scene, turns } from './scene.js'
+import { WireMaker } from './wires.js'
 
 const idle = suite('a connection without a request')
 
@@ -112,6 +114,39 @@ hints('a hint holds until the next response', async () => {
 })
 
 hints.run()
+
+const next = suite('a connection that is kept')
+
+next('reads the next response as if it were the first, whatever the one before was', async () => {
+  const maker = new WireMaker(randomFrom(SEED))
+  let kept = 0
+  for (let i = 0; i < 4_000; i++) {
+    const { method, text, cuts } = maker.make()
+    const scene = new Scene()
+    const handler = new Recorder()
+    // A pause at each second piece.
+    handler.act = (name) => (name === 'onData' && i % 3 === 0 ? handler.told.length % 2 === 0 : undefined)
+    scene.ask({ method, reset: false }, handler)
+    await turns(2)
+    for (const [n, end] of [...cuts, text.length].entries())
+      scene.socket.send(text.slice(cuts[n - 1] ?? 0, end))
+    while (scene.socket.step()) handler.resume()
+    if (scene.told.at(-1) !== 'free') {
+      void scene.connection.destroy()
+      continue
+    }
+    kept++
+    const second = scene.ask()
+    await turns(1)
+    scene.socket.send('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext')
+    while (scene.socket.step());
+    assert.equal([second.status, second.body, second.end], [200, 'next', 'complete'], JSON.stringify(text))
+    void scene.connection.destroy()
+  }
+  assert.ok(kept > 300, String(kept))
+})
+
+next.run()
 
 const many = suite('ten thousand requests on one connection')
 

@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
-import * as assert from 'uvu/assert'
+import { runWireFile } from '../../support/wire-file.js'
 
 /**
  * Tests of the wire that hold over TLS as they do without it, run with relays that speak HTTPS (`THINWIRE_TEST_TLS=1`,
@@ -27,30 +25,8 @@ const RUNS = [
   ...ENDS.map((file) => [file, 'TLSv1.2'] as const),
 ]
 
-/** A file that hangs fails. */
-const LIMIT_MS = 120_000
-
 for (const [file, version] of RUNS)
-  test(`${file} holds over ${version}`, async () => {
-    const script = fileURLToPath(new URL(`../${file}.test.js`, import.meta.url))
-    const env = { ...process.env, THINWIRE_TEST_TLS: '1' }
-    const child = spawn(process.execPath, [`--tls-max-${version.slice(3)}`, script], {
-      env,
-      stdio: 'pipe',
-      timeout: LIMIT_MS,
-      killSignal: 'SIGKILL',
-    })
-    try {
-      let out = ''
-      for (const stream of [child.stdout, child.stderr])
-        stream.on('data', (piece: Buffer) => {
-          out += piece.toString()
-        })
-      const code = await new Promise((resolve) => child.once('close', resolve))
-      assert.is(code, 0, out)
-    } finally {
-      child.kill('SIGKILL')
-    }
-  })
+  test(`${file} holds over ${version}`, () =>
+    runWireFile(file, { THINWIRE_TEST_TLS: '1' }, [`--tls-max-${version.slice(3)}`]))
 
 test.run()
