@@ -4,7 +4,7 @@ export type FlatHeaders = readonly string[]
 /** Flat headers that are being put together. */
 export type FlatHeaderList = string[]
 
-/** Flat headers as undici hands them over: bytes in Latin-1 (RFC 9110, 5.5), or text. */
+/** Headers of a response: text in Latin-1 (RFC 9110, 5.5), or bytes, as undici's client hands them over. */
 export type RawHeaders = readonly (Buffer | string)[]
 
 /**
@@ -44,7 +44,7 @@ export function removeHeader(headers: FlatHeaderList, lower: string): void {
   }
 }
 
-/** Header text as undici (bytes) or Node (text) hands it over. */
+/** Header text as undici's client (bytes) or any other (text) hands it over. */
 export function decodeLatin1(value: Buffer | string): string {
   return typeof value === 'string' ? value : value.toString('latin1')
 }

@@ -6,11 +6,11 @@ const DROPPED: ReadonlySet<string> = new Set([
   ...HOP_BY_HOP,
   // Belongs to one connection too (RFC 7540, 3.2.1).
   'http2-settings',
-  // undici takes the TLS server name from Host and would reconnect whenever it changed.
+  // It names the relay. The TLS server name of a connection follows from it, too.
   'host',
-  // The relay responds to it itself, and undici throws on it.
+  // The relay responds to it itself, and an upstream's answer to it would come too late.
   'expect',
-  // The body is complete when it is sent: undici writes its true length.
+  // The body is complete when it is sent: its true length is written.
   'content-length',
   // CORS ends here. Anthropic refuses requests that carry an Origin, as calls from a browser.
   'origin',

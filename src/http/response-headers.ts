@@ -284,7 +284,8 @@ export function removeEntityHeaders(headers: FlatHeaderList): void {
 /**
  * A reason phrase in the form in which Node sends it. No program reads it (RFC 9112, 4), so one with control
  * characters is left out.
- * @param decodedAs how its bytes were decoded: UTF-8 by undici, Latin-1 by Node; the client gets the same bytes
+ * @param decodedAs how its bytes were decoded: UTF-8 by the upstream's client, Latin-1 by Node; the client gets the
+ * same bytes
  */
 export function readReasonPhrase(reason: string | undefined, decodedAs: 'utf8' | 'latin1'): string {
   if (reason === undefined || /^[\t\x20-\x7e]*$/.test(reason)) return reason ?? ''

@@ -34,7 +34,7 @@ export interface ResponseHead {
   readonly reason: string
   /**
    * The connection, if the chunks of the body can be read from it unparsed. Null otherwise, and after `onHead` has
-   * returned, because undici reads the connection from then on.
+   * returned, because the parser reads the connection from then on.
    */
   rawSocket: RawSocket | null
 }
@@ -51,7 +51,7 @@ const CANCELLED = new Error('the attempt was cancelled')
  * One request to one upstream: the handler of its response.
  *
  * `connecting` (no connection yet) > `waiting` (sent, no head yet) > `streaming`. After `giveUp` nothing is handed on,
- * although undici may still call: an abort calls `onError` synchronously.
+ * although the connection may still call: an abort calls `onError` synchronously.
  */
 export class Attempt implements DispatchHandler {
   readonly target: Target<Upstream>
@@ -81,9 +81,9 @@ export class Attempt implements DispatchHandler {
   private silence: SilentConnection | null
   private readonly failover: Failover
   private receiver: BodyHandler | null
-  /** Null while the request waits for a connection, because undici cannot abort it before; null again after the end. */
+  /** Null while the request waits for a connection, because it cannot be aborted before; null again after the end. */
   private abort: ((reason: Error) => void) | null
-  /** Makes undici read on after a pause; null before the head and after the end. */
+  /** Reads on after a pause; null before the head and after the end. */
   private resume: (() => void) | null
   private isGivenUp: boolean
   private isReported: boolean
@@ -176,7 +176,7 @@ export class Attempt implements DispatchHandler {
     // 102 and 103: the final response is still to come. A gateway need not forward them, and old clients break on them.
     if (this.isGivenUp || status < 200) return true
     this.resume = resume
-    // If it throws, undici calls onError.
+    // If it throws, the connection calls onError.
     const head: ResponseHead = { status, raw, reason, rawSocket: takeRawSocket() }
     this.receiver = this.failover.onHead(this, head)
     head.rawSocket = null
@@ -213,7 +213,7 @@ export class Attempt implements DispatchHandler {
     this.target.upstream.inFlight--
   }
 
-  /** Forgets the callbacks: undici gives the connection to another request next. */
+  /** Forgets the callbacks: the connection gets another request next. */
   private releaseConnection(): void {
     this.abort = null
     this.resume = null

@@ -11,8 +11,8 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
 /**
  * Passes a chunked body from the upstream's socket to the client's socket unchanged: no parser copies it, and the
- * client gets the chunks that the upstream made. Bytes that are not a plain chunk are left to undici, with all bytes
- * after them: the last chunk and its trailers in any case.
+ * client gets the chunks that the upstream made. Bytes that are not a plain chunk are left to the parser, with all
+ * bytes after them: the last chunk and its trailers in any case.
  */
 export class ChunkPassthrough implements RawBodyReader {
   private readonly exchange: Exchange
@@ -25,11 +25,11 @@ export class ChunkPassthrough implements RawBodyReader {
   private carried: Buffer | null
   /** The head was handed to the client's socket. */
   private isHeadSent: boolean
-  /** undici reads the socket again. */
+  /** The parser reads the socket again. */
   private isOver: boolean
 
   /**
-   * Starts the passthrough. Called within undici's `onHeaders`, after the `writeHead` of the client's response.
+   * Starts the passthrough. Called within `onHeaders`, after the `writeHead` of the client's response.
    * @returns null if the body cannot pass: it is not chunked, or the client is HTTP/1.0, or it is not the response's
    * turn yet (pipelining)
    */
@@ -122,10 +122,10 @@ export class ChunkPassthrough implements RawBodyReader {
     for (let i = 0; i < data.length; i += 2) this.observer.observe(bytes.subarray(data[i], data[i + 1]))
   }
 
-  /** Gives the socket back to undici. @param rest bytes that were read and not passed */
+  /** Gives the socket back to the parser. @param rest bytes that were read and not passed */
   private giveBack(rest: Buffer): boolean {
     this.isOver = true
-    // undici removes the chunk framing, so Node has to add its own.
+    // The parser removes the chunk framing, so Node has to add its own.
     this.res.chunkedEncoding = true
     return this.rawSocket.giveBack(rest)
   }

@@ -3,7 +3,7 @@ import * as bytes from '../lib/bytes.js'
 // Copied: an imported constant is loaded from its cell for each byte, a local one is not.
 const { CR, LF } = bytes
 
-/** Digits of a chunk size that are read here. A larger chunk is left to undici's parser, with all bytes after it. */
+/** Digits of a chunk size that are read here. A larger chunk is left to the parser, with all bytes after it. */
 const MAX_DIGITS = 7
 
 /** Where a walk stopped. */

@@ -3,10 +3,10 @@ import { ChunkWalker } from './chunk-walker.js'
 import type { ResponsePipeline } from './response-pipeline.js'
 
 /**
- * Reads a chunked body at the upstream's socket for a pipeline that changes it, in place of undici: the parser copies
- * all data into its own memory and back, and calls six functions for each chunk. The data of one read goes to the
- * pipeline at once, so that its translation leaves in one write. Bytes that are not a plain chunk are left to undici,
- * with all bytes after them: the last chunk and its trailers in any case.
+ * Reads a chunked body at the upstream's socket for a pipeline that changes it, in place of the parser, which
+ * hands over each chunk by itself. The data of one read goes to the pipeline at once, so that its translation leaves in
+ * one write. Bytes that are not a plain chunk are left to the parser, with all bytes after them: the last chunk and
+ * its trailers in any case.
  */
 export class ChunkedBody implements RawBodyReader {
   private readonly pipeline: ResponsePipeline
@@ -14,10 +14,10 @@ export class ChunkedBody implements RawBodyReader {
   private readonly walker: ChunkWalker
   /** The beginning of a size line, until the rest of it arrives. */
   private carried: Buffer | null
-  /** undici reads the socket again. */
+  /** The parser reads the socket again. */
   private isOver: boolean
 
-  /** Starts to read. Called within undici's `onHeaders`. */
+  /** Starts to read. Called within `onHeaders`. */
   constructor(pipeline: ResponsePipeline, rawSocket: RawSocket) {
     this.pipeline = pipeline
     this.rawSocket = rawSocket
@@ -52,7 +52,7 @@ export class ChunkedBody implements RawBodyReader {
     if (!this.isOver) this.rawSocket.goOn()
   }
 
-  /** Gives the socket back to undici. The last data leaves together with the end of the body. */
+  /** Gives the socket back to the parser. The last data leaves together with the end of the body. */
   private giveBack(bytes: Buffer, rest: Buffer): boolean {
     this.isOver = true
     const { socket } = this.pipeline.exchange.res

@@ -294,7 +294,8 @@ export class Failover {
       }
       this.attempts.splice(this.attempts.indexOf(attempt), 1)
       attempt.giveUp(TOO_SLOW)
-      // The caller of `start` handles the error of the first attempt. Later attempts are called by undici or a timer.
+      // The caller of `start` handles the error of the first attempt. Later attempts are called by a connection or a
+      // timer.
       if (exchange.outcome.attempts === 1) throw error
       if (this.attempts.length === 0) this.finish('internal_error', readErrorCode(error))
     }

@@ -22,7 +22,7 @@ export function classifyError(error: unknown, phase: AttemptPhase): ErrorCode {
   const code = readErrorCode(error)
   if (code === CREDENTIAL_MISSING) return 'upstream_credential_missing'
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'upstream_connect_timeout'
-  // undici refuses the request before it sends anything: the request is invalid, and no upstream has failed.
+  // The request cannot be written as HTTP, and nothing was sent: it is invalid, and no upstream has failed.
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'invalid_request'
   if (phase === 'connecting') {
     return code === 'ETIMEDOUT' ? 'upstream_connect_timeout' : 'upstream_unreachable'

@@ -74,7 +74,7 @@ export function sendUpstreamError(
   context: RelayContext,
 ): void {
   if (code === 'upstream_timeout') context.bounds.hit('firstByteMs')
-  // undici refuses an invalid request: the client must change it, and no upstream has failed.
+  // A request that cannot be written as HTTP: the client must change it, and no upstream has failed.
   const refused = code === 'invalid_request'
   exchange.conclude(refused ? 'refused' : 'upstream_failed', cause)
   sendError(

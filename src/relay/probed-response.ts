@@ -36,7 +36,7 @@ export class ProbedResponse implements BodyHandler, HeldResponse, RawBodyReader 
   readonly since: number
   private reader: BeginningReader
   private readonly failover: Failover
-  /** The connection, while the held chunks have their framing; null if undici reads it. */
+  /** The connection, while the held chunks have their framing; null if the parser reads it. */
   private rawSocket: RawSocket | null
   private readonly walker: ChunkWalker | null
   /** The beginning of a size line, until the rest of it arrives; it is held already. */
@@ -73,7 +73,7 @@ export class ProbedResponse implements BodyHandler, HeldResponse, RawBodyReader 
       this.carried = Buffer.from(bytes.subarray(passed))
       return true
     }
-    return this.leaveToUndici()
+    return this.leaveToParser()
   }
 
   onData(chunk: Buffer): boolean {
@@ -111,8 +111,11 @@ export class ProbedResponse implements BodyHandler, HeldResponse, RawBodyReader 
     this.head.rawSocket = isOffered ? this.rawSocket : null
   }
 
-  /** The end of the body, or framing that is not plain: undici reads all of it, and `onData` sees it from the start. */
-  private leaveToUndici(): boolean {
+  /**
+   * The end of the body, or framing that is not plain: the parser reads all of it, and `onData` sees it from the
+   * start.
+   */
+  private leaveToParser(): boolean {
     this.reader = createReader(this.head.raw)
     return this.release(this)
   }

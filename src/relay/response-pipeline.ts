@@ -35,7 +35,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   private meter: Meter | null
   /** Null if the response passes as it is. */
   private translation: Translation | null
-  /** Reads the body that is translated; null if undici does, or if it passes as it is. */
+  /** Reads the body that is translated; null if the parser does, or if it passes as it is. */
   private body: ChunkedBody | null
   /** Chunks that arrived, and how many had at the last tick: idle time is measured in ticks, not by a timer. */
   private chunks: number
@@ -120,8 +120,8 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     this.quietSince = performance.now()
     this.idleMs = attempt.target.upstream.timeouts.idleMs
     if (status === 204 || status === 304) {
-      // Such a response ends with its head (RFC 9112, 6.3). undici would wait for the bytes that the content-length of
-      // a 304 announces, and report an error.
+      // Such a response ends with its head (RFC 9112, 6.3). undici's client would wait for the bytes that the content-
+      // length of a 304 announces, and report an error.
       this.complete()
       return
     }
@@ -176,7 +176,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     this.resume()
   }
 
-  /** The upstream may send again. Not at once: undici may be in the middle of a call, and cannot read for two. */
+  /** The upstream may send again. Not at once: its connection may be in the middle of a call. */
   resume(): void {
     process.nextTick(readOn, this)
   }
@@ -230,7 +230,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     this.sink.drop()
   }
 
-  /** Has the body read at the socket: undici's parser takes long for a chunk. */
+  /** Has the body read at the socket: the parser takes longer for a chunk. */
   private divertBody(rawSocket: RawSocket): void {
     if (this.translation === null) this.sink.passChunks(this, rawSocket)
     // Only a response to POST with a body is translated, so that the chunks that its head announces do come.

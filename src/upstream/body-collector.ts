@@ -1,7 +1,7 @@
 import type { DispatchHandler } from './dispatch-handler.js'
 
 /**
- * An undici handler that collects the body of one small response as text. The result is null if the status is not
+ * A handler that collects the body of one small response as text. The result is null if the status is not
  * 200, if the body is longer than `maxBytes`, or if the response is not complete in time; the request is then aborted.
  */
 export class BodyCollector implements DispatchHandler {

@@ -148,7 +148,7 @@ function createMissing(upstream: string): Error {
   })
 }
 
-/** An undici handler that tells the access of an upstream when its credential is refused. */
+/** A handler that tells the access of an upstream when its credential is refused. */
 export class CredentialWatch implements DispatchHandler {
   private readonly handler: DispatchHandler
   private readonly access: CloudAccess

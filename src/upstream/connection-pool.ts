@@ -4,11 +4,12 @@ import type { UpstreamConfig } from '../config/upstreams.js'
 import { AddressMemory, type Lookup } from './address-memory.js'
 import type { Connection, ConnectionEvents } from './connection.js'
 import { isConnectionLost } from './connection-loss.js'
-import { createConnector, createPlainConnector } from './connector.js'
+import { createConnector } from './connector.js'
 import type { DispatchHandler } from './dispatch-handler.js'
 import { ProxyTunnels } from './egress-proxy.js'
 import { Http1Connection, type Http1Options } from './http1/http1-connection.js'
-import { UndiciConnection } from './undici-connection.js'
+import { createTappedConnector } from './reference/tapped-connector.js'
+import { UndiciConnection } from './reference/undici-connection.js'
 import { parseEndpoint, stripHostBrackets } from './url.js'
 
 /** One request, as it is written to the upstream. */
@@ -19,7 +20,7 @@ export interface DispatchRequest {
   /** Name, value, name, value; with `content-length` if the body is an iterable of known length. */
   readonly headers: string[]
   readonly body: Buffer | RequestUpload | null
-  /** False keeps the connection after a HEAD request, where undici would close it. */
+  /** False keeps the connection after a HEAD request, where it would be closed. */
   readonly reset?: boolean
 }
 
@@ -120,10 +121,10 @@ export class ConnectionPool implements ConnectionEvents {
       maxHeaderSize,
     }
     this.addresses = new AddressMemory()
-    this.tapped = createConnector(this.connectOptions, this.tunnels, this.addresses)
+    this.tapped = createTappedConnector(this.connectOptions, this.tunnels, this.addresses)
     this.http1Options = {
       endpoint: parseEndpoint(new URL(config.origin)),
-      connect: createPlainConnector(this.connectOptions, this.tunnels, this.addresses),
+      connect: createConnector(this.connectOptions, this.tunnels, this.addresses),
       keepAliveMs: config.timeouts.upstreamKeepAliveMs,
       maxHeaderSize,
     }
@@ -176,7 +177,7 @@ export class ConnectionPool implements ConnectionEvents {
    */
   connect(callback: (error: Error | null, socket: Socket | null) => void): void {
     const endpoint = parseEndpoint(new URL(this.config.origin))
-    createPlainConnector(
+    createConnector(
       this.connectOptions,
       this.tunnels,
       this.addresses,

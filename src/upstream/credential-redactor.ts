@@ -84,7 +84,7 @@ export class CredentialRedactor {
     return new BodyRedactor(this.secrets, HELD_MIN)
   }
 
-  /** Creates the redactor of an event stream that undici has taken out of its chunks. */
+  /** Creates the redactor of an event stream that was taken out of its chunks. */
   events(): BodyRedactor {
     return new BodyRedactor(this.streamed, HELD_MIN)
   }
@@ -129,7 +129,7 @@ export class BodyRedactor {
     let bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk])
     for (const secret of this.secrets) {
       let at = bytes.indexOf(secret)
-      // The memory of a chunk belongs to undici's parser, so it must not be changed.
+      // A chunk may lie in the memory of undici's parser, so it must not be changed.
       if (at !== -1 && bytes === chunk) bytes = Buffer.from(bytes)
       for (; at !== -1; at = bytes.indexOf(secret, at)) bytes.fill(STAR, at, at + secret.length)
     }

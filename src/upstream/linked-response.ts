@@ -16,7 +16,7 @@ interface HeldHead {
 }
 
 /**
- * An undici handler that passes a response to another handler, with the URLs of the upstream in its body rewritten. It
+ * A handler that passes a response to another handler, with the URLs of the upstream in its body rewritten. It
  * holds a short JSON body back until it is complete, so that a body without such a URL passes as it came, head and all,
  * and the length of another one is right.
  */
@@ -50,7 +50,7 @@ export class LinkedResponse implements DispatchHandler {
 
   onData(chunk: Buffer): boolean {
     if (this.head === null) return this.handler.onData(chunk)
-    // The memory of a chunk belongs to undici's parser.
+    // A chunk is valid until the call returns.
     this.chunks.push(Buffer.from(chunk))
     this.bytes += chunk.length
     return this.bytes <= HELD_MAX || this.release(this.head, null)

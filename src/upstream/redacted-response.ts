@@ -35,7 +35,7 @@ interface HeldError {
   bytes: number
 }
 
-/** An undici handler that passes a redacted response to another handler. */
+/** A handler that passes a redacted response to another handler. */
 export class RedactedResponse implements DispatchHandler {
   private readonly handler: DispatchHandler
   private readonly redactor: CredentialRedactor
@@ -117,7 +117,7 @@ export class RedactedResponse implements DispatchHandler {
   private readBody(status: number, raw: RawHeaders): void {
     const { redactor } = this
     if (status < 300 && isEventStream(findHeader(raw, 'content-type'))) {
-      // Chunks pass at the socket; what undici hands over comes through here.
+      // Chunks pass at the socket; what the parser hands over comes through here.
       this.body = redactor.events()
       filterRawSocket(redactor.wire())
       return
@@ -153,7 +153,7 @@ function giveUpWaiting(response: RedactedResponse): void {
 function hold(error: HeldError, chunk: Buffer): void {
   error.bytes += chunk.length
   if (error.bytes > HELD_MAX) error.chunks = null
-  // The memory of a chunk belongs to undici's parser.
+  // A chunk is valid until the call returns.
   else error.chunks?.push(Buffer.from(chunk))
 }
 

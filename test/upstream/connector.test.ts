@@ -6,8 +6,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readErrorCode } from '../../src/lib/error-code.js'
 import { wasConnectionReused } from '../../src/upstream/connection-loss.js'
-import { createConnector } from '../../src/upstream/connector.js'
 import { type RawSocket, takeRawSocket } from '../../src/upstream/raw-socket.js'
+import { createTappedConnector } from '../../src/upstream/reference/tapped-connector.js'
 import { until, wait } from '../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
 
@@ -29,7 +29,7 @@ test('chunks are read from a TLS connection as they came, and the connection is 
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const connect = createConnector({
+  const connect = createTappedConnector({
     ...TLS,
     pskCallback: () => SHARED,
     checkServerIdentity: () => undefined,
@@ -84,7 +84,7 @@ test('there is no raw socket to take outside of the call that reports the head o
 test('a request that waited for a kept connection when it was reset is known not to have been sent', async () => {
   const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
   const sockets: Socket[] = []
-  const connect = createConnector({})
+  const connect = createTappedConnector({})
   const pool = new Pool(`http://127.0.0.1:${upstream.port}`, {
     connect: (target, callback) =>
       connect(target, (...result) => {
@@ -133,7 +133,7 @@ for (const given of [null, new Error('the relay shuts down')]) {
       await request.write(head('200 OK', CHUNKED))
       await request.chunk('half')
     })
-    const pool = new Pool(`http://127.0.0.1:${upstream.port}`, { connect: createConnector({}) })
+    const pool = new Pool(`http://127.0.0.1:${upstream.port}`, { connect: createTappedConnector({}) })
     const ask = (path: string, onData: () => void = () => {}): Promise<Error | null> =>
       new Promise((resolve) => {
         pool.dispatch(

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { type buildConnector, Client, type Dispatcher } from 'undici'
-import type { Connection, ConnectionEvents } from './connection.js'
-import type { DispatchRequest } from './connection-pool.js'
-import type { DispatchHandler } from './dispatch-handler.js'
+import type { Connection, ConnectionEvents } from '../connection.js'
+import type { DispatchRequest } from '../connection-pool.js'
+import type { DispatchHandler } from '../dispatch-handler.js'
 
 /**
  * A connection on undici's client. `Http1Connection` has taken its place: this one is the reference that the tests

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
-import { describeLoss } from './connection-loss.js'
-import { keepOddReason } from './odd-reasons.js'
-import { offerRawSocket, type RawBodyReader, type RawSocket, type WireFilter } from './raw-socket.js'
+import { describeLoss } from '../connection-loss.js'
+import { keepOddReason } from '../odd-reasons.js'
+import { offerRawSocket, type RawBodyReader, type RawSocket, type WireFilter } from '../raw-socket.js'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
