@@ -167,6 +167,13 @@ export const DIFFERENCES: readonly Difference[] = [
     example: { text: `${CHUNKS}0\r\nx: ${'a'.repeat(MAX_HEAD)}\r\n\r\n` },
   },
   {
+    // RFC 9110, 5.5, again.
+    name: 'a length with a tab behind it is a length',
+    kind: 'right',
+    holds: ({ undici, given }) => isFailure(undici.end) && /content-length:[\t ]*\d+ *\t/i.test(given.text),
+    example: { text: `HTTP/1.1 200 OK\r\n${HELLO.replace('5', '5\t')}` },
+  },
+  {
     // A head is parsed when all of it is there. Until then, only its form is known.
     name: 'a head that contradicts itself is refused at its end',
     kind: 'right',
