@@ -9,16 +9,8 @@ const MAX_TEXT = 200
 /** Formats the owner of a key as JSON fields. The parts of a key have no characters that need escapes. */
 export function formatKey(key: KeyRecord | null): string {
   if (key === null) return '"key":null,"env":null,"team":null,"user":null'
-  let text = owners.get(key)
-  if (text === undefined) {
-    text = `"key":"${key.id}","env":"${key.env}","team":"${key.team}","user":"${key.user}"`
-    owners.set(key, text)
-  }
-  return text
+  return `"key":"${key.id}","env":"${key.env}","team":"${key.team}","user":"${key.user}"`
 }
-
-/** Owners as text: a key has many requests, and each of them two lines. */
-const owners = new WeakMap<KeyRecord, string>()
 
 /** Quotes a name as JSON, redacted; null stays null. */
 export function quoteName(name: string | null): string {
