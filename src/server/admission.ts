@@ -3,6 +3,7 @@ import { authenticate, presentedKeys, readSubprotocolKeys } from '../access/cred
 import { mayBeUsedFrom } from '../access/key-limits.js'
 import type { KeyRecord, Keyring } from '../access/keyring.js'
 import { isLocalCaller } from '../access/local.js'
+import { RecentKeys } from '../access/recent-keys.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -18,6 +19,7 @@ export class Admission {
   private readonly limits: Config['limits']
   /** Null in the modes without keys. */
   private readonly keyring: Pick<Keyring, 'find'> | null
+  private readonly recent: RecentKeys
   private readonly bounds: BoundCounters
   private readonly addresses: ClientAddresses
   /** Admitted requests in flight. */
@@ -34,6 +36,7 @@ export class Admission {
     this.mode = config.keys.mode
     this.limits = config.limits
     this.keyring = keyring
+    this.recent = new RecentKeys()
     this.bounds = bounds
     this.addresses = addresses
     this.admitted = 0
@@ -50,7 +53,7 @@ export class Admission {
     const { req } = exchange
     exchange.setClientAddress(this.addresses.find(req.socket.remoteAddress, req.rawHeaders))
     if (this.keyring !== null) {
-      const verdict = authenticate(credentials, this.keyring)
+      const verdict = authenticate(credentials, this.keyring, this.recent)
       if ('refusal' in verdict) return verdict.refusal
       if (this.isBusy(verdict.record)) return 'key_busy'
       exchange.admit(verdict.record)
@@ -104,6 +107,11 @@ export class Admission {
 
   releaseFurther(exchange: Exchange): void {
     this.countKey(exchange, -1)
+  }
+
+  /** @param now `performance.now()` */
+  tick(now: number): void {
+    this.recent.tick(now)
   }
 
   /** Counts an exchange out that has ended, or is refused. The second call for an exchange does nothing. */

@@ -142,6 +142,7 @@ export class RequestHandler implements MetricsSource {
 
   tick(now: number): void {
     this.refusals.tick(now)
+    this.admission.tick(now)
     this.recorder.tick(now)
     this.noteOpen(now)
     this.inFlight.forEach((exchange) => {
@@ -186,7 +187,8 @@ export class RequestHandler implements MetricsSource {
   private open(req: IncomingMessage, res: ServerResponse): Exchange {
     const exchange = new Exchange(req, res, performance.now())
     this.inFlight.add(exchange)
-    res.once('close', () => this.close(exchange))
+    // Not `once`, which wraps the listener and removes it again: a second call does nothing.
+    res.on('close', () => this.close(exchange))
     // A write to a closing socket raises 'error'. 'close' follows, and handles it.
     res.on('error', ignore)
     if (res.socket === null) watchQueuedResponse(exchange, () => this.close(exchange))
