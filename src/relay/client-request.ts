@@ -1,5 +1,6 @@
-import { IncomingMessage } from 'node:http'
+import { type IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { findHeader } from '../http/flat-headers.js'
 
 /** Takes the body of a request. */
 export interface BodyReceiver {
@@ -19,6 +20,8 @@ export interface BodyReceiver {
 export class ClientRequest extends IncomingMessage {
   private receiver: BodyReceiver | null
   private isDelivered: boolean
+  /** Set by Node's parser: the request offers an upgrade. */
+  declare readonly upgrade: boolean
 
   constructor(socket: Socket) {
     super(socket)
@@ -48,15 +51,28 @@ export class ClientRequest extends IncomingMessage {
     return false
   }
 
+  // The types have fields where Node has accessors, so that a class cannot have its own.
   static {
-    // Node's server lets go of a request whose body was read to its end. The types have a field here, and no accessor.
-    Object.defineProperty(ClientRequest.prototype, 'readableEnded', {
-      get(this: ClientRequest): boolean {
-        return this.isDelivered || Reflect.get(IncomingMessage.prototype, 'readableEnded', this) === true
+    Object.defineProperties(ClientRequest.prototype, {
+      // Node's server lets go of a request whose body was read to its end.
+      readableEnded: {
+        get(this: ClientRequest): boolean {
+          return this.isDelivered || Reflect.get(IncomingMessage.prototype, 'readableEnded', this) === true
+        },
+      },
+      // Node 20 asks each request for `expect`, and makes an object of all headers for that. The relay itself reads
+      // `rawHeaders`, and this only of what offers an upgrade. Node must not be told to ask for `host`.
+      headers: {
+        get(this: ClientRequest): IncomingHttpHeaders {
+          const isRead = this.upgrade || findHeader(this.rawHeaders, 'expect') !== undefined
+          return isRead ? Reflect.get(IncomingMessage.prototype, 'headers', this) : NO_HEADERS
+        },
       },
     })
   }
 }
+
+const NO_HEADERS: IncomingHttpHeaders = Object.freeze({})
 
 /** Private members of Node's request. The same in Node 20, 22, 24 and 26. */
 interface NodeMembers {
