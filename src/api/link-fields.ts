@@ -29,6 +29,9 @@ export const LINK_LISTS: readonly string[] = ['data', 'results', 'value']
 const LINKED =
   /^\/messages\/batches(?:\/[^/]+(?:\/cancel)?)?$|^\/predictions(?:\/|$)|\/predictions$|^\/trainings(?:\/|$)/
 
+/** The last path without such objects: most requests have the same one, and each asks twice. */
+let lastUnlinked = ''
+
 /** What is stored there is the client's own, byte for byte. */
 const CONTENT = /\/(?:content|results)$/
 
@@ -40,5 +43,8 @@ export function mayHoldLinks(method: string, path: string): boolean {
 
 /** Whether the documented response on this path holds such a URL: it is asked for uncompressed. */
 export function hasDocumentedLinks(path: string): boolean {
-  return LINKED.test(path)
+  if (path === lastUnlinked) return false
+  if (LINKED.test(path)) return true
+  lastUnlinked = path
+  return false
 }

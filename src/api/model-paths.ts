@@ -22,6 +22,11 @@ export interface ModelPath {
 /** No other path is taken apart: most are told by one letter. */
 const MAY_NAME = /^\/(?:model|tunedModels\/|publishers\/|projects\/|v\d)/
 
+const LETTER_M = 0x6d
+const LETTER_P = 0x70
+const LETTER_T = 0x74
+const LETTER_V = 0x76
+
 /** `/models/MODEL:METHOD` (ai.google.dev, API reference). Some clients encode the colon. */
 const GEMINI = /^((?:\/v\d\w*)?\/(?:models|tunedModels)\/)(.+)((?::|%3[aA])([a-zA-Z]+))$/
 
@@ -41,6 +46,9 @@ const BEDROCK_METHOD = /^[a-zA-Z-]+$/
  * @returns null if it has none of the forms, or if its percent-encoding is broken
  */
 export function parseModelPath(path: string): ModelPath | null {
+  // The letter rules out most paths, without a pattern.
+  const letter = path.charCodeAt(1)
+  if (letter !== LETTER_M && letter !== LETTER_P && letter !== LETTER_T && letter !== LETTER_V) return null
   if (!MAY_NAME.test(path)) return null
   return path.startsWith('/model/') ? parseBedrock(path) : (parseGemini(path) ?? parseVertex(path))
 }

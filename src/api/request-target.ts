@@ -31,6 +31,24 @@ export interface InvalidTarget {
  * another path than was routed.
  */
 export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
+  const known = remembered.get(url)
+  if (known !== undefined) return known
+  const target = parse(url)
+  if ('problem' in target || target.query !== '' || url.length > REMEMBERED_LENGTH) return target
+  if (remembered.size >= REMEMBERED_MAX) remembered.clear()
+  remembered.set(url, target)
+  return target
+}
+
+/**
+ * Targets that were parsed: most requests have one of a few. Without those that have a query, where a key may stand.
+ * All are forgotten when there are too many.
+ */
+const remembered = new Map<string, RequestTarget>()
+const REMEMBERED_MAX = 200
+const REMEMBERED_LENGTH = 100
+
+function parse(url: string): RequestTarget | InvalidTarget {
   if (url.charCodeAt(0) !== SLASH) {
     return { problem: 'The request target must be a path, such as /v1/chat/completions.' }
   }

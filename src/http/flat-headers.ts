@@ -51,5 +51,6 @@ export function decodeLatin1(value: Buffer | string): string {
 
 function isNamed(name: Buffer | string, lower: string): boolean {
   // The length rules out nearly every header, without a string in lower case.
-  return name.length === lower.length && decodeLatin1(name).toLowerCase() === lower
+  if (typeof name === 'string') return name.length === lower.length && name.toLowerCase() === lower
+  return name.length === lower.length && name.toString('latin1').toLowerCase() === lower
 }

@@ -99,10 +99,9 @@ export function filterRequestHeaders(
   const headers: string[] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] as string
-    const lower = name.toLowerCase()
-    if (DROPPED.has(lower) || named?.has(lower) || hasDroppedPrefix(lower)) continue
-    if (!keepCredentials && CLIENT_CREDENTIALS.has(lower)) continue
-    if (added.length > 0 && hasName(added, lower)) continue
+    const kind = kindOf(name)
+    if (kind === 'dropped' || (kind === 'credential' && !keepCredentials)) continue
+    if (hasName(added, name) || named?.has(name.toLowerCase())) continue
     const value = raw[i + 1] as string
     if (!keepCredentials && isSecret !== null && (isSecret(value) || isSecret(name))) continue
     headers.push(name, value)
@@ -138,7 +137,7 @@ function findConnectionNames(raw: FlatHeaders): ReadonlySet<string> | null {
  * @param lower the name in lower case
  */
 export function isNeverSent(lower: string): boolean {
-  return DROPPED.has(lower) || CLIENT_CREDENTIALS.has(lower) || hasDroppedPrefix(lower)
+  return kindOf(lower) !== 'other'
 }
 
 function hasDroppedPrefix(lower: string): boolean {
@@ -149,7 +148,30 @@ function hasDroppedPrefix(lower: string): boolean {
   return false
 }
 
-function hasName(headers: FlatHeaders, lower: string): boolean {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === lower) return true
+/** @param headers with names in lower case */
+function hasName(headers: FlatHeaders, name: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const lower = headers[i] as string
+    if (lower.length === name.length && lower === name.toLowerCase()) return true
+  }
   return false
+}
+
+/** What becomes of a header, by its name alone. */
+type Kind = 'dropped' | 'credential' | 'other'
+
+/** Kinds of names, as clients write them: there are few. All are forgotten when there are too many. */
+const kinds = new Map<string, Kind>()
+const KINDS_MAX = 1_000
+const KIND_LENGTH = 100
+
+function kindOf(name: string): Kind {
+  const known = kinds.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  const isDropped = DROPPED.has(lower) || hasDroppedPrefix(lower)
+  const kind = isDropped ? 'dropped' : CLIENT_CREDENTIALS.has(lower) ? 'credential' : 'other'
+  if (kinds.size >= KINDS_MAX) kinds.clear()
+  if (name.length <= KIND_LENGTH) kinds.set(name, kind)
+  return kind
 }

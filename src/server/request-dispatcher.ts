@@ -247,6 +247,9 @@ function affinityOf({ request }: Exchange, body: RequestBody | null): string | n
   return findAffinity(request, isWhole ? { bytes: body.join(), session: body.peeked.session } : null)
 }
 
+/** The order of a route with one target. */
+const ONE: readonly number[] = Object.freeze([0])
+
 /**
  * The targets that a request may go to, in the order in which they are tried.
  * @param usable indexes of those that can be sent the request; null for all
@@ -258,6 +261,7 @@ export function orderTargets(
   usable: readonly number[] | null,
   affinity: string | null,
 ): readonly number[] {
+  if (route.targets.length === 1 && usable === null) return ONE
   const all = route.balancer.order(performance.now(), affinity)
   const able =
     route.targets.length > 1 && isAccountScoped(method, path) ? orderAccount(route, usable, all) : all

@@ -39,9 +39,6 @@ export function createUpstreams(
   )
 }
 
-/** APIs that tell usage in a stream if they are asked for it. Mistral's `/fim/completions` refuses the field. */
-const TELLS_IF_ASKED = /(?<!\/fim)\/completions$/
-
 /** How the requests with one credential are sent. */
 interface CredentialUse {
   readonly auth: UpstreamAuth
@@ -133,7 +130,13 @@ export class Upstream {
 
   /** Whether the relay asks for the usage of a streamed response if the client does not. */
   asksUsage(method: string, path: string): boolean {
-    return this.config.requestUsage && method === 'POST' && TELLS_IF_ASKED.test(path)
+    // Mistral's `/fim/completions` refuses the field.
+    return (
+      this.config.requestUsage &&
+      method === 'POST' &&
+      path.endsWith('/completions') &&
+      !path.endsWith('/fim/completions')
+    )
   }
 
   /** The query that gets the whole list of models: Anthropic lists twenty by default. */
