@@ -6,7 +6,7 @@ import type { Contestant } from '../contestants.js'
 import { EVERY_ROUND } from '../scenario.js'
 
 /** Longest wait for a gateway that has started until it responds: LiteLLM loads for ten seconds and more. */
-const PATIENCE_MS = 90_000
+const PATIENCE_MS = 150_000
 
 /** Where a gateway listens and asks, and the folder of its files. */
 export interface Place {

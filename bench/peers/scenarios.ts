@@ -109,7 +109,8 @@ export function wordOf(error: unknown): string {
   if (status !== undefined) return `refused (${status})`
   const wrong = Number(/(\d+) wrong answers/.exec(text)?.[1] ?? 0)
   if (wrong > 0) return 'errors'
-  if (text.includes('wrong answers')) return 'no response'
+  if (text.includes('wrong answers') || text.includes('never responded')) return 'no response'
+  if (text.includes('ended at once')) return 'ended'
   if (text.includes('events came')) return 'events lost'
   if (text.includes('was closed') || text.includes('ECONN')) return 'closed'
   return 'failed'

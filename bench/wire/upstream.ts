@@ -18,6 +18,10 @@ const BURST_BYTES = 256 * 1024
 const LOOKED_AT = 8_192
 const END_LOOKED_AT = 400
 
+/** The beginning of a plan, and the bytes within which it ends. */
+const PLAN_MARK = '"json='
+const PLAN_BYTES = 200
+
 /** From the last start of streams that go together to their next event: by then all have their first one. */
 const GATHERED_MS = 100
 
@@ -154,8 +158,12 @@ class Connection {
     if (this.left === -1 || this.plan === null) {
       const before = this.head.length
       this.head += piece.toString('latin1', 0, Math.min(piece.length, LOOKED_AT))
-      if (piece.length > LOOKED_AT)
+      if (piece.length > LOOKED_AT && !this.head.includes(PLAN_MARK)) {
+        // Some relays write the fields in an order of their own, with long ones on both sides.
+        const at = piece.indexOf(PLAN_MARK, LOOKED_AT)
+        if (at !== -1) this.head += piece.toString('latin1', at, at + PLAN_BYTES)
         this.head += piece.toString('latin1', Math.max(LOOKED_AT, piece.length - END_LOOKED_AT))
+      }
       if (this.left === -1) {
         const end = this.head.indexOf('\r\n\r\n')
         if (end === -1) return

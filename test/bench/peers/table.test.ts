@@ -110,6 +110,8 @@ test('a failure is a word or two', () => {
     ['slow: 0 wrong answers, 16 failed', 'no response'],
     ['slow: 3 events came, of 50', 'events lost'],
     ['slow: the connection was closed', 'closed'],
+    ['it never responded: loading', 'no response'],
+    ['it ended at once: no such option', 'ended'],
     ['what else', 'failed'],
   ]
   for (const [message, word] of words) assert.is(wordOf(new Error(message)), word)
