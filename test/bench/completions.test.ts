@@ -20,7 +20,7 @@ function measure(scenario: Scenario, name: string, outcomes: (past: boolean) => 
     }),
   }
   const running = { name, port: 0, headers: [], child: { read: async () => READING } }
-  const stage = { driver: driver as unknown as Driver, record: new Recorder(), mode: 'smoke' as const }
+  const stage = { driver: driver as unknown as Driver, record: new Recorder(), mode: 'quick' as const }
   return scenario.measure(stage, running as unknown as Running)
 }
 
