@@ -25,6 +25,9 @@ export const LITELLM: Peer = {
         LITELLM_MODE: 'PRODUCTION',
         LITELLM_LOG: 'ERROR',
         LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+        // Its default of 500 connections to one upstream makes the further streams of a bench wait without an end.
+        AIOHTTP_CONNECTOR_LIMIT: '20000',
+        AIOHTTP_CONNECTOR_LIMIT_PER_HOST: '20000',
       },
       headers: [`authorization: Bearer ${key}`],
       ready: '/health/liveliness',
