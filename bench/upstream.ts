@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { selfSigned } from '../test/support/certificate.js'
+import { selfSigned } from '../scripts/certificate.js'
 import { Child, freePort, programOf } from './child.js'
 import { SECURE_NAME, type Secure } from './contestants.js'
 import type { Placement } from './machine.js'

@@ -13,9 +13,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { type Certificate, issue, selfSigned } from '../../scripts/certificate.js'
 import { CertificateWatch } from '../../src/app/certificate-watch.js'
 import { readCertificate, type ServerCertificate } from '../../src/server/tls-certificate.js'
-import { type Certificate, issue, selfSigned } from '../support/certificate.js'
 import { until, wait } from '../support/until.js'
 
 const POLL_MS = 10

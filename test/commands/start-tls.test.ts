@@ -3,7 +3,7 @@ import { get } from 'node:https'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { selfSigned } from '../support/certificate.js'
+import { selfSigned } from '../../scripts/certificate.js'
 import { configure } from '../support/start.js'
 import { clear, open, type Place, run, started } from '../support/thinwire.js'
 

@@ -1,11 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { type Authority, type Certificate, issue, selfSigned } from '../../scripts/certificate.js'
 import { KEY, KEY_CHECK, WRONG_KEY } from '../../src/doctor/api.js'
 import { TLS } from '../../src/doctor/certificate.js'
 import { CONNECT } from '../../src/doctor/connection.js'
 import { BODY_SIZES } from '../../src/doctor/size.js'
 import { createStreamChecks } from '../../src/doctor/streaming.js'
-import { type Authority, type Certificate, issue, selfSigned } from '../support/certificate.js'
 import { FaultyFront } from '../support/front.js'
 import { createVisit } from '../support/visit.js'
 import {

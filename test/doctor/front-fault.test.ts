@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { selfSigned } from '../support/certificate.js'
+import { selfSigned } from '../../scripts/certificate.js'
 import { type Faults, FaultyFront } from '../support/front.js'
 import {
   answerPage,

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { selfSigned } from '../support/certificate.js'
+import { selfSigned } from '../../scripts/certificate.js'
 import { CADDY, CaddyFront, HIDES_CUTS } from '../support/fronts/caddy.js'
 import { Http2Client, requestByHttp1 } from '../support/fronts/front-client.js'
 import { echo, sendByUpgrade } from '../support/fronts/upgrade.js'

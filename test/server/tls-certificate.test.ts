@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { issue, selfSigned } from '../../scripts/certificate.js'
 import { CertificateError, readCertificate } from '../../src/server/tls-certificate.js'
-import { issue, selfSigned } from '../support/certificate.js'
 
 const own = selfSigned('localhost')
 const other = selfSigned('other.example')

@@ -9,7 +9,7 @@ import {
 } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { Certificate } from './certificate.js'
+import type { Certificate } from '../../scripts/certificate.js'
 
 /** How a proxy in front of a relay misbehaves. Without a fault everything passes unchanged. */
 export interface Faults {

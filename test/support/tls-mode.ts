@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Certificate, selfSigned } from './certificate.js'
+import { type Certificate, selfSigned } from '../../scripts/certificate.js'
 
 /**
  * `THINWIRE_TEST_TLS=1`: relays of tests speak HTTPS, and clients of tests reach them by it, so that every test of the

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Certificate, selfSigned } from '../../../scripts/certificate.js'
 import { deriveKeyId, hashKey } from '../../../src/access/key.js'
-import { type Certificate, selfSigned } from '../certificate.js'
 import type { ListedKey } from './direct-list.js'
 import { Front, type FrontPlace, fillIn, findProgram } from './front.js'
 import { findPorts } from './ports.js'

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Certificate, selfSigned } from '../certificate.js'
+import { type Certificate, selfSigned } from '../../../scripts/certificate.js'
 import { Front, type FrontPlace, fillIn, findProgram, readJsonLines } from './front.js'
 import { findPorts } from './ports.js'
 import { DIRECT_CREDENTIAL } from './provider.js'

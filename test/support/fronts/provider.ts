@@ -8,8 +8,8 @@ import {
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { type Certificate, issue } from '../../../scripts/certificate.js'
 import { resetSocket } from '../../../src/relay/reset.js'
-import { type Certificate, issue } from '../certificate.js'
 import { deferred, wait } from '../until.js'
 import { RELAY_CREDENTIAL } from './relay-set.js'
 

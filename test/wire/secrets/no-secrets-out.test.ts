@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { selfSigned } from '../../support/certificate.js'
+import { selfSigned } from '../../../scripts/certificate.js'
 import { parseResponses } from '../../support/client.js'
 import { clear, open, type Place, run, started, type Thinwire } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
