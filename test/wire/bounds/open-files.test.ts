@@ -60,10 +60,10 @@ async function ask(socket: Socket, path: string): Promise<string> {
 
 if (process.platform === 'linux')
   test('a relay that runs out of file descriptors says so, is not ready, accepts nothing, and recovers', async (place) => {
-    const { child, output, port } = await startLimited(place, 120)
+    const { child, output, port } = await startLimited(place, 160)
     try {
       // The limit is too low for the connections of the config.
-      const warning = 'this process may have 120 files open, and limits.connections of 20000 need 40000'
+      const warning = 'this process may have 160 files open, and limits.connections of 20000 need 40000'
       await until(() => output.out.includes(warning), 'the warning')
       const probe = dial(port)
       for (let ready = ''; !ready.includes('"status":"ready"'); ) ready = await ask(probe, '/readyz')
