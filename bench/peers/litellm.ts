@@ -3,7 +3,7 @@ import { MODEL } from '../wire/plan.js'
 import type { Peer } from './peer.js'
 
 // From its pages "Production Best Practices" and "Server Tuning": one Uvicorn worker for one core, logs for errors only,
-// nothing stored, no database. Granian, its other server, took up to a quarter less CPU for a request, but stopped
+// nothing stored, no database. Granian, its other server, took as much CPU for a request or less, but stopped
 // responding once under load, and leaves its worker behind when it is killed. It does not start without a key that it finds
 // strong enough, and looks no key up elsewhere. The upstream's model is one that it knows, because it drops the field
 // `user` for others. Without the local list of prices it waits for one from the network.

@@ -145,13 +145,13 @@ function describeHeldBack(
 
 /**
  * Milliseconds from the arrival of the request at the relay until it had the response head; Infinity if it is not
- * known.
+ * known. Older relays call a part of it `route`.
  */
 function readRelayMs(response: HttpResponse): number {
   const timing = findHeader(response, 'server-timing') ?? ''
   if (!/\battempt;dur=/.test(timing)) return Number.POSITIVE_INFINITY
   let sum = 0
-  for (const [, ms] of timing.matchAll(/\b(?:admit|read|route|attempt);dur=([\d.]+)/g)) sum += Number(ms)
+  for (const [, ms] of timing.matchAll(/\b(?:admit|read|plan|route|cache|attempt);dur=([\d.]+)/g)) sum += Number(ms)
   return sum
 }
 
