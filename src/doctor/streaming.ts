@@ -151,7 +151,8 @@ function readRelayMs(response: HttpResponse): number {
   const timing = findHeader(response, 'server-timing') ?? ''
   if (!/\battempt;dur=/.test(timing)) return Number.POSITIVE_INFINITY
   let sum = 0
-  for (const [, ms] of timing.matchAll(/\b(?:admit|read|plan|route|cache|attempt);dur=([\d.]+)/g)) sum += Number(ms)
+  for (const [, ms] of timing.matchAll(/\b(?:admit|read|plan|route|cache|attempt);dur=([\d.]+)/g))
+    sum += Number(ms)
   return sum
 }
 
