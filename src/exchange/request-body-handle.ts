@@ -1,4 +1,5 @@
 import type { Peek } from '../json/peek.js'
+import type { BodyUpload } from '../lib/body-upload.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
 import type { ConversationRequest } from '../translate/conversation-request.js'
 
@@ -21,21 +22,4 @@ export interface RequestBodyHandle {
   samplePrompt(): PromptSample | null
   /** Frees the body once no other attempt can need it. */
   release(): void
-}
-
-/** A body that is sent while it arrives. */
-export interface BodyUpload extends AsyncIterableIterator<Buffer> {
-  /** Has the body written, as it arrives. */
-  sendTo(writer: BodyWriter): void
-  /** The writer has room again. */
-  readonly resume: () => void
-  /** All of it has been written, as far as can be known. */
-  readonly written: boolean
-}
-
-export interface BodyWriter {
-  /** @returns false if the next data has to wait for `resume` */
-  write(data: Buffer): boolean
-  /** The body ends here, complete or not. */
-  end(): void
 }

@@ -1,7 +1,7 @@
 import type { ConversationApi } from '../api/apis.js'
 import type { ModelTraits } from '../api/model-traits.js'
-import type { BodyUpload } from '../exchange/request-body-handle.js'
 import type { RawHeaders } from '../http/flat-headers.js'
+import type { BodyUpload } from '../lib/body-upload.js'
 import type { Failure } from '../routing/outcome.js'
 import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'

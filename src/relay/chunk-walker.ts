@@ -1,4 +1,5 @@
 import * as bytes from '../lib/bytes.js'
+import { hexDigit } from '../lib/bytes.js'
 
 // Copied: an imported constant is loaded from its cell for each byte, a local one is not.
 const { CR, LF } = bytes
@@ -94,11 +95,4 @@ export class ChunkWalker {
     this.end = open && at - from <= MAX_DIGITS ? 'partial' : 'other'
     return -1
   }
-}
-
-function hexDigit(byte: number | undefined): number {
-  if (byte === undefined) return -1
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
-  const lower = byte | 0x20
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }

@@ -1,4 +1,4 @@
-import type { BodyUpload, BodyWriter } from '../exchange/request-body-handle.js'
+import type { BodyUpload, BodyWriter } from '../lib/body-upload.js'
 import { JoinedPieces } from '../lib/joined-pieces.js'
 
 /**

@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net'
-import type { buildConnector, Client } from 'undici'
+import type { buildConnector } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
+import type { BodyUpload } from '../lib/body-upload.js'
 import { AddressMemory, type Lookup } from './address-memory.js'
 import type { Connection, ConnectionEvents } from './connection.js'
 import { isConnectionLost } from './connection-loss.js'
@@ -8,8 +9,7 @@ import { createConnector } from './connector.js'
 import type { DispatchHandler } from './dispatch-handler.js'
 import { ProxyTunnels } from './egress-proxy.js'
 import { Http1Connection, type Http1Options } from './http1/http1-connection.js'
-import { createTappedConnector } from './reference/tapped-connector.js'
-import { UndiciConnection } from './reference/undici-connection.js'
+import { openUndiciConnections } from './reference/undici-connection.js'
 import { parseEndpoint, stripHostBrackets } from './url.js'
 
 /** One request, as it is written to the upstream. */
@@ -19,24 +19,9 @@ export interface DispatchRequest {
   readonly path: string
   /** Name, value, name, value; with `content-length` if the body is an iterable of known length. */
   readonly headers: string[]
-  readonly body: Buffer | RequestUpload | null
+  readonly body: Buffer | BodyUpload | null
   /** False keeps the connection after a HEAD request, where it would be closed. */
   readonly reset?: boolean
-}
-
-/** A body that is sent while it arrives. undici iterates it; our own client has it written. */
-export interface RequestUpload extends AsyncIterable<Buffer> {
-  /** Has the body written, as it arrives. */
-  sendTo(writer: UploadWriter): void
-  /** The writer has room again. */
-  readonly resume: () => void
-}
-
-export interface UploadWriter {
-  /** @returns false if the next data has to wait for `resume` */
-  write(data: Buffer): boolean
-  /** The body ends here, complete or not. */
-  end(): void
 }
 
 /** Which client the connections are of. `undici` is the reference in tests. */
@@ -69,14 +54,10 @@ const SAME_AGE_MS = 1_000
  */
 export class ConnectionPool implements ConnectionEvents {
   private readonly config: UpstreamConfig
-  private readonly connectOptions: buildConnector.BuildOptions
-  private readonly clientOptions: Client.Options
   private readonly http1Options: Http1Options
-  private readonly client: ClientKind
+  private readonly create: () => Connection
   /** Null if connections are direct. */
   private readonly tunnels: ProxyTunnels | null
-  /** For undici's client. */
-  private readonly tapped: buildConnector.connector
   private readonly addresses: AddressMemory
   /** The one that became idle last is the last. */
   private readonly idle: Connection[]
@@ -95,7 +76,7 @@ export class ConnectionPool implements ConnectionEvents {
     const { connectMs } = config.timeouts
     this.config = config
     this.tunnels = config.proxy === null ? null : new ProxyTunnels(config.proxy, connectMs)
-    this.connectOptions = {
+    const connectOptions = {
       timeout: connectMs,
       allowH2: false,
       // Node's 250 ms gives up on an address whose first packet was lost.
@@ -106,29 +87,18 @@ export class ConnectionPool implements ConnectionEvents {
       ...(config.ca === null ? {} : { ca: config.ca }),
       ...(config.servername === null ? {} : { servername: config.servername }),
     } as buildConnector.BuildOptions
-    this.clientOptions = {
-      // With more than 1, requests would wait behind streams.
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: config.timeouts.upstreamKeepAliveMs,
-      // The hint of a server (`keep-alive: timeout=`), minus the threshold, takes precedence.
-      keepAliveMaxTimeout: 600_000,
-      keepAliveTimeoutThreshold: 1_000,
-      // The relay has its own timers: undici's have a resolution of half a second, and cannot tell a client that stalls
-      // from an upstream that does.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize,
-    }
     this.addresses = new AddressMemory()
-    this.tapped = createTappedConnector(this.connectOptions, this.tunnels, this.addresses)
+    const connect = createConnector(connectOptions, this.tunnels, this.addresses)
     this.http1Options = {
       endpoint: parseEndpoint(new URL(config.origin)),
-      connect: createConnector(this.connectOptions, this.tunnels, this.addresses),
+      connect,
       keepAliveMs: config.timeouts.upstreamKeepAliveMs,
       maxHeaderSize,
     }
-    this.client = client
+    this.create =
+      client === 'own'
+        ? () => new Http1Connection(this.http1Options, this)
+        : openUndiciConnections(config.origin, this.http1Options, this)
     this.idleTimer = null
     this.idleTimerAt = Number.POSITIVE_INFINITY
     this.idle = []
@@ -176,12 +146,8 @@ export class ConnectionPool implements ConnectionEvents {
    * @param callback called once
    */
   connect(callback: (error: Error | null, socket: Socket | null) => void): void {
-    const endpoint = parseEndpoint(new URL(this.config.origin))
-    createConnector(
-      this.connectOptions,
-      this.tunnels,
-      this.addresses,
-    )(endpoint, (error, socket) => callback(error, socket))
+    const { endpoint, connect } = this.http1Options
+    connect(endpoint, (error, socket) => callback(error, socket))
   }
 
   /** Uses new connections from now on. Connections in use serve their requests to the end. */
@@ -239,13 +205,6 @@ export class ConnectionPool implements ConnectionEvents {
     const connection = this.create()
     this.current.add(connection)
     return connection
-  }
-
-  private create(): Connection {
-    const { config, clientOptions, tapped, http1Options } = this
-    return this.client === 'own'
-      ? new Http1Connection(http1Options, this)
-      : new UndiciConnection(config.origin, clientOptions, tapped, this)
   }
 
   private drop(connection: Connection): void {

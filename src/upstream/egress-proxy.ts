@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
 import { EMPTY } from '../lib/bytes.js'
+import { ignore } from '../lib/ignore.js'
 import { AddressMemory } from './address-memory.js'
 import { createDirectConnector } from './direct-connector.js'
 import { parseEndpoint } from './url.js'
@@ -105,8 +106,4 @@ export class ProxyTunnels {
     const credentials = authorization === null ? '' : `proxy-authorization: ${authorization}\r\n`
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
   }
-}
-
-function ignore(): void {
-  // The error was reported when the tunnel failed.
 }

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { BodyWriter } from '../../src/exchange/request-body-handle.js'
+import type { BodyWriter } from '../../src/lib/body-upload.js'
 import { Upload } from '../../src/relay/upload.js'
 
 /** What was written, in the pieces in which it was. */

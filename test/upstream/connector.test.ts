@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
-import { Pool } from 'undici'
+import { buildConnector, Pool } from 'undici'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readErrorCode } from '../../src/lib/error-code.js'
 import { wasConnectionReused } from '../../src/upstream/connection-loss.js'
 import { type RawSocket, takeRawSocket } from '../../src/upstream/raw-socket.js'
-import { createTappedConnector } from '../../src/upstream/reference/tapped-connector.js'
+import { tapConnector } from '../../src/upstream/reference/tapped-connector.js'
 import { until, wait } from '../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
 
@@ -29,12 +29,14 @@ test('chunks are read from a TLS connection as they came, and the connection is 
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const connect = createTappedConnector({
-    ...TLS,
-    pskCallback: () => SHARED,
-    checkServerIdentity: () => undefined,
-    rejectUnauthorized: false,
-  })
+  const connect = tapConnector(
+    buildConnector({
+      ...TLS,
+      pskCallback: () => SHARED,
+      checkServerIdentity: () => undefined,
+      rejectUnauthorized: false,
+    }),
+  )
   const pool = new Pool(`https://127.0.0.1:${port}`, { connect })
   for (let i = 0; i < 2; i++) {
     const taken: Buffer[] = []
@@ -84,7 +86,7 @@ test('there is no raw socket to take outside of the call that reports the head o
 test('a request that waited for a kept connection when it was reset is known not to have been sent', async () => {
   const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
   const sockets: Socket[] = []
-  const connect = createTappedConnector({})
+  const connect = tapConnector(buildConnector({}))
   const pool = new Pool(`http://127.0.0.1:${upstream.port}`, {
     connect: (target, callback) =>
       connect(target, (...result) => {
@@ -133,7 +135,7 @@ for (const given of [null, new Error('the relay shuts down')]) {
       await request.write(head('200 OK', CHUNKED))
       await request.chunk('half')
     })
-    const pool = new Pool(`http://127.0.0.1:${upstream.port}`, { connect: createTappedConnector({}) })
+    const pool = new Pool(`http://127.0.0.1:${upstream.port}`, { connect: tapConnector(buildConnector({})) })
     const ask = (path: string, onData: () => void = () => {}): Promise<Error | null> =>
       new Promise((resolve) => {
         pool.dispatch(

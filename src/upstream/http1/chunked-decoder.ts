@@ -1,4 +1,5 @@
 import * as bytesOf from '../../lib/bytes.js'
+import { hexDigit } from '../../lib/bytes.js'
 import { BROKEN, HeadScan, MORE } from './head-scan.js'
 import type { HeadFault } from './response-head.js'
 
@@ -134,10 +135,4 @@ export class ChunkedDecoder {
     this.fault = fault
     return 'broken'
   }
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
-  const lower = byte | 0x20
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }

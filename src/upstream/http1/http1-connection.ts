@@ -1,5 +1,6 @@
 import { isIP, type Socket } from 'node:net'
 import type { buildConnector } from 'undici'
+import { ignore } from '../../lib/ignore.js'
 import type { Connection, ConnectionEvents } from '../connection.js'
 import { describeLoss } from '../connection-loss.js'
 import type { DispatchRequest } from '../connection-pool.js'
@@ -134,6 +135,7 @@ export class Http1Connection implements Connection {
       connect(target as buildConnector.Options, (error, socket) => {
         // On an error, undici's connector leaves the socket out.
         if (error !== null || socket == null) this.onConnectError(error ?? new Error('no connection'))
+        // The connection was given up before it was open.
         else if (this.isDestroyed || !this.isUsed) socket.on('error', ignore).destroy()
         else this.adopt(socket)
       })
@@ -340,8 +342,4 @@ function writeWaiting(): void {
 function readHostname(host: string): string {
   const name = host.replace(/:\d*$/, '').replace(/^\[|\]$/g, '')
   return isIP(name) === 0 ? name : ''
-}
-
-function ignore(): void {
-  // The connection was given up before it was open.
 }

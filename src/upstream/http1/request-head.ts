@@ -1,4 +1,5 @@
 import type { FlatHeaders } from '../../http/flat-headers.js'
+import { createError } from './errors.js'
 
 /** The head of a request, but for its `content-length` and the empty line at its end. */
 export interface RequestHead {
@@ -85,7 +86,7 @@ export function writeRequestHead(
         closes ||= readsClose(value)
         break
       case 'unsupported':
-        throw Object.assign(new Error(`${name} header not supported`), { code: 'UND_ERR_NOT_SUPPORTED' })
+        throw createError(`${name} header not supported`, 'UND_ERR_NOT_SUPPORTED')
       default:
         throw createRefusal(`invalid ${name} header`)
     }
@@ -124,5 +125,5 @@ function readsClose(value: string): boolean {
 }
 
 function createRefusal(message: string): Error {
-  return Object.assign(new Error(message), { code: 'UND_ERR_INVALID_ARG' })
+  return createError(message, 'UND_ERR_INVALID_ARG')
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import type { DispatchRequest, RequestUpload } from '../connection-pool.js'
+import type { BodyUpload, BodyWriter } from '../../lib/body-upload.js'
+import type { DispatchRequest } from '../connection-pool.js'
 import { expectsBody, type RequestHead } from './request-head.js'
 
 /** A body up to this size is copied behind its head, so that both leave in one buffer. */
@@ -26,10 +27,10 @@ export function writeRequest(
 }
 
 /** A body that is written while it arrives. Its head says how long it will be. */
-export class UploadWriting {
+export class UploadWriting implements BodyWriter {
   private readonly socket: Socket
   private readonly head: RequestHead
-  private readonly upload: RequestUpload
+  private readonly upload: BodyUpload
   private readonly onFault: () => void
   /** Bytes that are missing. */
   private left: number
@@ -37,7 +38,7 @@ export class UploadWriting {
   isOver: boolean
 
   /** @param onFault the body is not as long as its head says */
-  constructor(socket: Socket, head: RequestHead, upload: RequestUpload, onFault: () => void) {
+  constructor(socket: Socket, head: RequestHead, upload: BodyUpload, onFault: () => void) {
     this.socket = socket
     this.head = head
     this.upload = upload

@@ -1,3 +1,4 @@
+import { EMPTY } from '../../lib/bytes.js'
 import { PartialBuffer } from '../../lib/partial-buffer.js'
 import type { DispatchHandler } from '../dispatch-handler.js'
 import { keepOddReason } from '../odd-reasons.js'
@@ -258,7 +259,7 @@ export class ResponseReader implements RawSocket {
     this.reading = 'done'
     if (!this.isPaused)
       return this.connection.onComplete((rest === null || rest.length === 0) && !this.heldEnd)
-    this.heldBody = rest ?? NOTHING
+    this.heldBody = rest ?? EMPTY
     return false
   }
 
@@ -324,8 +325,6 @@ export class ResponseReader implements RawSocket {
     return false
   }
 }
-
-const NOTHING = Buffer.alloc(0)
 
 function createClosed(): Error {
   return createError('other side closed', 'UND_ERR_SOCKET')

@@ -1,20 +1,9 @@
 import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
-import { AddressMemory } from '../address-memory.js'
-import { createConnector } from '../connector.js'
-import type { ProxyTunnels } from '../egress-proxy.js'
 import { TappedSocket } from './tapped-socket.js'
 
-/**
- * Creates undici's connector, whose sockets are tapped by a `TappedSocket`.
- * @param tunnels through a proxy; null for direct connections
- */
-export function createTappedConnector(
-  options: buildConnector.BuildOptions,
-  tunnels: ProxyTunnels | null = null,
-  addresses: AddressMemory = new AddressMemory(),
-): buildConnector.connector {
-  const connect = createConnector(options, tunnels, addresses)
+/** Has the sockets of a connector tapped by a `TappedSocket`. */
+export function tapConnector(connect: buildConnector.connector): buildConnector.connector {
   return (target, callback) => {
     connect(target, (...result) => {
       const [error, socket] = result

@@ -3,6 +3,8 @@ import { type buildConnector, Client, type Dispatcher } from 'undici'
 import type { Connection, ConnectionEvents } from '../connection.js'
 import type { DispatchRequest } from '../connection-pool.js'
 import type { DispatchHandler } from '../dispatch-handler.js'
+import type { Http1Options } from '../http1/http1-connection.js'
+import { tapConnector } from './tapped-connector.js'
 
 /**
  * A connection on undici's client. `Http1Connection` has taken its place: this one is the reference that the tests
@@ -78,4 +80,28 @@ export class UndiciConnection implements Connection {
   destroy(): Promise<void> {
     return this.client.destroy()
   }
+}
+
+/** Makes connections on undici's client, with the settings of our own. */
+export function openUndiciConnections(
+  origin: string,
+  { connect, keepAliveMs, maxHeaderSize }: Http1Options,
+  events: ConnectionEvents,
+): () => Connection {
+  const tapped = tapConnector(connect)
+  const options: Client.Options = {
+    // With more than 1, requests would wait behind streams.
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: keepAliveMs,
+    // The hint of a server (`keep-alive: timeout=`), minus the threshold, takes precedence.
+    keepAliveMaxTimeout: 600_000,
+    keepAliveTimeoutThreshold: 1_000,
+    // The relay has its own timers: undici's have a resolution of half a second, and cannot tell a client that stalls
+    // from an upstream that does.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize,
+  }
+  return () => new UndiciConnection(origin, options, tapped, events)
 }
