@@ -45,8 +45,9 @@ test("server-timing shows the duration of each phase, and the record the relay's
     assert.ok(upload >= 20 && upload <= read && upstream <= attempt, JSON.stringify(of))
     const [record] = await scene.relay.records(1)
     assert.is(record?.read_ms, read)
-    // The overhead does not include the upload.
-    assert.ok(Number(record?.overhead_us) / 1_000 < Number(record?.total_ms) - Number(read) + 1)
+    // The relay's own time and its waits are parts of the whole. Each of the times is rounded.
+    const partsMs = Number(record?.overhead_us) / 1_000 + upload + upstream
+    assert.ok(partsMs <= Number(record?.total_ms) + 0.01, JSON.stringify(record))
     assert.ok(Number(record?.overhead_us) > 0)
     const { admit_us, read_us, attempt_us } = readShares(record)
     assert.is(unknownOf(record), '')
