@@ -31,6 +31,9 @@ export interface Capacity {
   readonly contestant: string
   readonly streams: number
   readonly requestsPerSecond: number
+  /** CPU time in microseconds of one stream for each second, and of one request. */
+  readonly streamCpuUs: number
+  readonly requestCpuUs: number
   /** Streams of which the memory was measured. */
   readonly held: number
   readonly restBytes: number
@@ -95,13 +98,14 @@ async function capacityOf(
       (rate) => responseTime(stage, running, rate),
       tell('requests/s'),
     )
-    return { contestant: contestant.name, streams, requestsPerSecond, held, restBytes, heldBytes }
+    const costs = await costsOf(stage, running)
+    return { contestant: contestant.name, streams, requestsPerSecond, ...costs, held, restBytes, heldBytes }
   } finally {
     await running.stop()
   }
 }
 
-const WARM_UP: BySize<number> = { whole: 1_000, quick: 500, smoke: 5 }
+const WARM_UP: BySize<number> = { whole: 6_000, quick: 6_000, smoke: 5 }
 const HELD: BySize<number> = { whole: MOST_HELD, quick: MOST_HELD, smoke: 20 }
 const FIRST_STREAMS: BySize<number> = { whole: 250, quick: 250, smoke: 5 }
 const MOST_STREAMS: BySize<number> = { whole: 8_000, quick: 8_000, smoke: 10 }
@@ -156,6 +160,36 @@ async function streamDelay(stage: Stage, running: Running, streams: number): Pro
   }
 }
 
+/** CPU time under a load that every relay carries: a host that pauses the machine changes it less than any delay. */
+async function costsOf(
+  stage: Stage,
+  running: Running,
+): Promise<Pick<Capacity, 'streamCpuUs' | 'requestCpuUs'>> {
+  const everyMs = Math.round(1_000 / EVENTS_PER_SECOND)
+  const streams = sized(stage.mode, COST_STREAMS)
+  const seconds = sized(stage.mode, { whole: 5, quick: 2, smoke: 0.1 })
+  const { delayUs, readings } = await runStreams(stage, running, streams, seconds, {
+    everyMs,
+    startMs: everyMs,
+  })
+  const [first, last] = readings
+  const streamCpuUs = ((last.cpuUs - first.cpuUs) / delayUs.length) * EVENTS_PER_SECOND
+  const before = await running.child.read()
+  const { requests } = await stage.driver.run('load', {
+    target: running,
+    plan: SHORT_ANSWER,
+    promptBytes: 2_000,
+    connections: 16,
+    seconds,
+    reconnect: false,
+    refused: false,
+  })
+  const after = await running.child.read()
+  return { streamCpuUs, requestCpuUs: (after.cpuUs - before.cpuUs) / requests }
+}
+
+const COST_STREAMS: BySize<number> = { whole: 50, quick: 50, smoke: 5 }
+
 async function responseTime(stage: Stage, target: Running, rate: number): Promise<number> {
   const { responseUs } = await stage.driver.run('openLoop', {
     target,
@@ -169,6 +203,9 @@ async function responseTime(stage: Stage, target: Running, rate: number): Promis
 
 /** Numbers of streams at the same time that a table for sizing has. */
 const SIZES = [100, 300, 1_000, 3_000, 10_000]
+
+/** A core that is busy for half of the time has room for a burst. */
+const SHARE_IN_USE = 0.5
 
 /** What was found, and what follows of it for some sizes. */
 export function sizingTable(found: readonly Capacity[]): string[] {
@@ -188,6 +225,8 @@ export function sizingTable(found: readonly Capacity[]): string[] {
       'requests/s, 2 KB in, 1 KB out, p99 < 10 ms',
       ...relays.map((one) => shown(one.requestsPerSecond, direct?.requestsPerSecond)),
     ],
+    ['CPU of a stream, ms in a second', ...relays.map(({ streamCpuUs }) => digits(streamCpuUs / 1_000))],
+    ['CPU of a request, us', ...relays.map(({ requestCpuUs }) => digits(requestCpuUs))],
     [
       `MiB with ${digits(relays[0]?.held ?? 0)} open streams`,
       ...relays.map(({ heldBytes }) => mib(heldBytes)),
@@ -200,7 +239,12 @@ export function sizingTable(found: readonly Capacity[]): string[] {
   const sizes = SIZES.map((count) => [
     digits(count),
     digits(count / ours.streams),
+    digits((count * ours.streamCpuUs) / 1e6 / SHARE_IN_USE),
     mib(ours.restBytes + count * each),
   ])
-  return [...align(rows), '', ...align([['streams at once', 'cores', 'MiB'], ...sizes])]
+  return [
+    ...align(rows),
+    '',
+    ...align([['streams at once', 'cores for p99 < 10 ms', 'cores, half in use', 'MiB'], ...sizes]),
+  ]
 }

@@ -54,9 +54,9 @@ function openFilesLimit(): number {
   return 1024
 }
 
-/** Files that a relay has open for one stream, and some reserve. */
+/** Files that a relay has open for one stream; and beside them, with those that Thinwire keeps free (`OpenFiles`). */
 const FILES_EACH = 2
-const FILES_BESIDE = 200
+const FILES_BESIDE = 1_200
 
 /** How many streams the limit of open files leaves room for. */
 export function streamsThatFit(): number {

@@ -164,9 +164,18 @@ async function warmUp(
   const lasting = taking.filter(({ scenarios }) => scenarios.some((one) => !startsAnew(one, stage.mode)))
   for (const { contestant, running } of lasting) {
     const ask = { target: running, promptBytes: 2_000 }
-    const streamed = { json: 0, chunks: Math.ceil(sized(stage.mode, STREAM_SECONDS) * 100), every: 5, bytes: 200 }
+    const streamed = {
+      json: 0,
+      chunks: Math.ceil(sized(stage.mode, STREAM_SECONDS) * 100),
+      every: 5,
+      bytes: 200,
+    }
     let requests = 0
-    for (let spent = 0; requests < sized(stage.mode, WARM_REQUESTS) && spent < WARM_SECONDS; spent += seconds) {
+    for (
+      let spent = 0;
+      requests < sized(stage.mode, WARM_REQUESTS) && spent < WARM_SECONDS;
+      spent += seconds
+    ) {
       const load = await stage.driver.run('load', {
         ...ask,
         plan: SHORT_ANSWER,

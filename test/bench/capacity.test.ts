@@ -34,6 +34,8 @@ test('the table says what one core carries, and where the client was the limit',
     contestant,
     streams,
     requestsPerSecond: 2 * streams,
+    streamCpuUs: 400,
+    requestCpuUs: 80,
     held: 10_000,
     restBytes: 80 * 2 ** 20,
     heldBytes: 480 * 2 ** 20,
@@ -41,7 +43,7 @@ test('the table says what one core carries, and where the client was the limit',
   const lines = sizingTable([of('direct', 3_000), of('bare', 2_900), of('thinwire', 2_000)])
   assert.match(lines[1] ?? '', /chunk p99 < 10 ms +>= 2,900 +2,000$/)
   assert.match(lines[2] ?? '', /p99 < 10 ms +>= 5,800 +4,000$/)
-  assert.match(lines.join('\n'), /^1,000 +0\.5 +120$/m)
+  assert.match(lines.join('\n'), /^1,000 +0\.5 +0\.8 +120$/m)
 })
 
 test.run()
