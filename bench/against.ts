@@ -23,11 +23,14 @@ export function checkOut(ref: string, here: string): Checkout {
     const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' })
     return status === 0 ? null : (error?.message ?? `${stderr}${stdout}`.trim().split('\n')[0] ?? 'failed')
   }
-  const problem = run('git', ['worktree', 'add', '--detach', root, ref], here)
-  if (problem !== null) throw new Error(`cannot check out ${ref}: ${problem}`)
   const remove = (): void => {
     rmSync(join(root, '..'), { recursive: true, force: true })
     run('git', ['worktree', 'prune'], here)
+  }
+  const problem = run('git', ['worktree', 'add', '--detach', root, ref], here)
+  if (problem !== null) {
+    remove()
+    throw new Error(`cannot check out ${ref}: ${problem}`)
   }
   const lock = (folder: string): string => readFileSync(join(folder, 'package-lock.json'), 'utf8')
   let failed: string | null = null

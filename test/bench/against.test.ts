@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkOut, comparison } from '../../bench/against.js'
@@ -20,8 +23,18 @@ test('two commits are compared by the ratio of medians, and a difference beyond 
   assert.is(comparison([series('thinwire', [1])]).length, 1)
 })
 
-test('a commit that is not there is reported', () => {
-  assert.throws(() => checkOut('no-such-commit', process.cwd()), /cannot check out no-such-commit: /)
+test('a commit that is not there is reported, and leaves no folder', () => {
+  const before = process.env.TMPDIR
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-test-'))
+  process.env.TMPDIR = folder
+  try {
+    assert.throws(() => checkOut('no-such-commit', process.cwd()), /cannot check out no-such-commit: /)
+    assert.equal(readdirSync(folder), [])
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('the time of a profile goes to the functions that were running', () => {
