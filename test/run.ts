@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { isPure } from './runner/purity.js'
+import { groupFiles } from './runner/groups.js'
 import { killAll, type Outcome, runAlone, runTogether, type TestFile } from './runner/run-files.js'
+import { mayShare } from './runner/sharing.js'
 
 /**
- * The test runner: each test file in a process of its own, three at a time, so that a file that hangs, leaks or
- * crashes fails by itself. Pure files share a process with those of their folder, since they cannot disturb each other.
- * Files are found among the sources, so that stale build output never runs.
+ * The test runner: processes of test files, three at a time. Files that start processes, or change or measure their own,
+ * have one for themselves; the others share one with a few of their folder, and must leave nothing behind in it. Files are
+ * found among the sources, so that stale build output never runs.
  *
  * Arguments select files by a part of their path. The last line is `N passed, N failed`, in tests.
  */
@@ -21,17 +22,6 @@ function findFiles(wanted: readonly string[]): string[] {
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
     .sort()
-}
-
-/** Files that run in one process each: the pure ones of a folder, and each other file for itself. */
-function group(files: readonly string[]): string[][] {
-  const groups = new Map<string, string[]>()
-  for (const file of files) {
-    const isShared = isPure(`test/${file.replace(/\.ts$/, '.js')}`, readBuilt)
-    const name = isShared ? (file.split('/', 1)[0] as string) : file
-    groups.set(name, [...(groups.get(name) ?? []), file])
-  }
-  return [...groups.values()]
 }
 
 /** A built file, by its path in `dist`; null if there is none. */
@@ -50,7 +40,7 @@ function toTestFile(file: string): TestFile {
 async function main(): Promise<void> {
   const files = findFiles(process.argv.slice(2))
   const outcomes: Outcome[] = []
-  const queue = group(files)
+  const queue = groupFiles(files, (file) => mayShare(`test/${file.replace(/\.ts$/, '.js')}`, readBuilt))
   const say = (text: string): boolean => process.stdout.write(`${text}\n`)
   const work = async (): Promise<void> => {
     for (let group = queue.shift(); group !== undefined; group = queue.shift()) {

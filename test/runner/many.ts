@@ -1,8 +1,10 @@
 import { pathToFileURL } from 'node:url'
-import { BEGIN, END } from './sections.js'
+import '../support/tls-mode.js'
+import { findLeftovers, lookAround } from './leftovers.js'
+import { BEGIN, END, LEFT } from './sections.js'
 
 // Runs the test files that its arguments name, one after another, in this process. Around what each of them writes it
-// writes a line: see sections.ts.
+// writes a line, and one for each thing that a file has left behind: see sections.ts.
 
 // Before uvu is loaded, so that it does not run by itself what it is given.
 const uvu: { UVU_DEFER: number; UVU_INDEX: number; UVU_QUEUE: unknown[][] } = Object.assign(globalThis, {
@@ -14,9 +16,10 @@ const { exec } = await import('uvu')
 
 let failed = false
 for (const script of process.argv.slice(2)) {
-  const startedAt = performance.now()
+  const startedAt = Date.now()
   process.stdout.write(`${BEGIN}${script}\n`)
   uvu.UVU_QUEUE = [[null]]
+  const before = await lookAround()
   try {
     await import(pathToFileURL(script).href)
     await exec()
@@ -26,6 +29,8 @@ for (const script of process.argv.slice(2)) {
   }
   // uvu sets it again for each file.
   failed ||= process.exitCode !== 0
-  process.stdout.write(`\n${END}${Math.round(performance.now() - startedAt)}\n`)
+  process.stdout.write('\n')
+  for (const leftover of await findLeftovers(before)) process.stdout.write(`${LEFT}${leftover}\n`)
+  process.stdout.write(`${END}${Date.now() - startedAt}\n`)
 }
 process.exitCode = failed ? 1 : 0

@@ -79,13 +79,29 @@ test('a file that hangs is killed, named, and not waited for again', async () =>
 
 test('a failure that a file has only among others is a failure', async () => {
   const outcomes = await together({
-    first: `globalThis.changed = true; ${PASSES}`,
-    second: 'test("a", () => { if (globalThis.changed) throw new Error("was changed") }); test.run()',
+    first: `globalThis.__changed = true; ${PASSES}`,
+    second: 'test("a", () => { if (globalThis.__changed) throw new Error("was changed") }); test.run()',
     third: PASSES,
   })
   assert.equal(counts(outcomes), { first: [2, 0], second: [1, 1], third: [2, 0] })
   assert.match(outcomes.second?.output ?? '', /^passes by itself, but failed in one process with others.*\n/)
   assert.match(outcomes.second?.output ?? '', 'was changed')
+})
+
+test('a file that leaves something behind has failed, and the next one is not blamed for it', async () => {
+  const leaves = `process.env.LEFT = 'secret'; ${PASSES}`
+  const outcomes = await together({ first: PASSES, second: leaves, third: PASSES })
+  assert.equal(counts(outcomes), { first: [2, 0], second: [2, 1], third: [2, 0] })
+  assert.match(outcomes.second?.output ?? '', 'left something behind in a process that it shares:')
+  assert.match(outcomes.second?.output ?? '', 'a variable of the environment has changed: LEFT\n')
+  assert.not.match(outcomes.second?.output ?? '', 'secret')
+})
+
+test('what a file has left behind is reported also if another one makes all of them run again', async () => {
+  const leaves = `process.env.LEFT = 'secret'; ${PASSES}`
+  const outcomes = await together({ first: leaves, second: FAILS })
+  assert.equal(counts(outcomes), { first: [2, 1], second: [1, 1] })
+  assert.match(outcomes.first?.output ?? '', 'a variable of the environment has changed: LEFT\n')
 })
 
 test('a process that fails when all of its files have ended well has failed', async () => {

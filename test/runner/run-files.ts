@@ -52,7 +52,7 @@ export async function runAlone({ name, script }: TestFile): Promise<Outcome> {
 /**
  * Runs files in one process. If anything is wrong with it, each of them runs again in a process of its own, and what
  * comes of that is what counts: so the failure is told of the right file, and the others have run. A failure that is
- * then gone is still a failure, of the file at which it was seen first.
+ * then gone is still a failure, of the file at which it was seen first; and so is what a file has left behind.
  */
 export async function runTogether(files: readonly TestFile[], limitMs = LIMIT_MS): Promise<Outcome[]> {
   const { code, stdout, output, isLate } = await run([MANY, ...files.map(({ script }) => script)], limitMs)
@@ -63,10 +63,25 @@ export async function runTogether(files: readonly TestFile[], limitMs = LIMIT_MS
     return { file: name, ...count(output, 0), seconds, output }
   })
   const firstFailed = together.findIndex(({ failed }) => failed > 0)
-  if (code === 0 && firstFailed === -1) return together
-
+  const isWell = code === 0 && firstFailed === -1
   // If all have ended well, only then did the process fail: which of them did it cannot be seen.
   const seenAt = firstFailed === -1 ? files.length - 1 : firstFailed
+  const outcomes = isWell ? together : await runAgain(files, seenAt, output, isLate)
+  return outcomes.map((outcome, i) => {
+    const leftovers = sections.get(files[i]?.script ?? '')?.leftovers ?? []
+    if (leftovers.length === 0) return outcome
+    const lines = ['left something behind in a process that it shares:', ...leftovers, outcome.output]
+    return { ...outcome, failed: Math.max(outcome.failed, 1), output: lines.join('\n') }
+  })
+}
+
+/** @param seenAt which of the files seems to have failed in one process with the others, which wrote `output` */
+async function runAgain(
+  files: readonly TestFile[],
+  seenAt: number,
+  output: string,
+  isLate: boolean,
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   for (const [i, file] of files.entries()) {
     // One that hangs is not waited for twice.
