@@ -77,6 +77,12 @@ test('a file that hangs is killed, named, and not waited for again', async () =>
   assert.match(outcomes.first?.output ?? '', 'still ran after 1 s and was killed')
 })
 
+test('the time that a file may take is its own, however many share the process', async () => {
+  const waits = 'test("a", () => new Promise((resolve) => setTimeout(resolve, 2_000))); test.run()'
+  const outcomes = await together({ first: waits, second: waits, third: waits, fourth: waits }, 6_000)
+  assert.equal(counts(outcomes), { first: [1, 0], second: [1, 0], third: [1, 0], fourth: [1, 0] })
+})
+
 test('a failure that a file has only among others is a failure', async () => {
   const outcomes = await together({
     first: `globalThis.__changed = true; ${PASSES}`,

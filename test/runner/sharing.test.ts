@@ -91,6 +91,10 @@ test("the relay's own code does not count: it does nothing before it is told to"
   assert.ok(shares("import { c } from '../../src/c.js'\n"))
 })
 
+test('a test of the doctor, which judges when bytes arrive, is alone', () => {
+  assert.not(shares("import { runDoctor } from '../../src/doctor/doctor.js'\n"))
+})
+
 test('files that import each other are read once', () => {
   const b = "import './c.js'\n"
   assert.ok(shares("import './b.js'\n", { 'test/lib/b.js': b, 'test/lib/c.js': "import './b.js'\n" }))

@@ -26,6 +26,9 @@ const ALONE = [
   /\bsyncBuiltinESMExports\b|\bsetGlobalDispatcher\b|\bsetFlagsFromString\b/,
 ]
 
+/** It judges when bytes arrive: what the files before have left to collect would be in that. */
+const JUDGE = 'src/doctor/'
+
 /** What it does is for a whole run, by its environment: many.ts has done it before any file. */
 const MODE = 'test/support/tls-mode.js'
 
@@ -36,7 +39,8 @@ const COMMENT_LINES = /^\s*(?:\/\/|\/\*\*|\*\/|\*(?=\s)).*$/gm
  * Whether a built test file can run in one process with others, one after another: neither it nor any code of tests,
  * benches and scripts that it imports starts processes, changes the process, or measures it. What it opens it has to
  * close: that is looked at when it has run (leftovers.ts). In doubt it is alone, which costs nothing but a process. The
- * relay's own code, in `src`, is not read: it is a library there, and does such things only when it is told to.
+ * relay's own code, in `src`, is not read: it is a library there, and does such things only when it is told to. The doctor's
+ * tests are alone, too.
  * @param file its path
  * @param read the text of a built file; null if there is none
  */
@@ -49,6 +53,7 @@ export function mayShare(file: string, read: (path: string) => string | null): b
     for (const [, , name = ''] of text.matchAll(IMPORT)) {
       if (STARTERS.test(name)) return false
       const imported = posix.join(posix.dirname(path), name)
+      if (imported.startsWith(JUDGE)) return false
       if (name.startsWith('.') && !imported.startsWith('src/') && imported !== MODE) files.add(imported)
     }
   }
