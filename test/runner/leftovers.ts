@@ -11,7 +11,7 @@ import 'node:worker_threads'
 
 // What a test file has left behind in a process that it shares with others: they would meet it.
 
-/** What a file's tests have closed is gone soon after, and a timer that would hold a process up for longer is a fault. */
+/** What a file's tests have closed is gone soon after. A timer that would hold a process up for longer is a fault. */
 const PATIENCE_MS = 10_000
 
 /** Objects that all files of a process share, by their names. Functions of them that are replaced stay replaced. */
@@ -67,7 +67,7 @@ export interface Surroundings {
   readonly shared: ReadonlyMap<string, unknown>
 }
 
-/** Looks at the process. Waits for a moment, so that each time it looks from the same place: a timer that has run out. */
+/** Looks at the process. Waits for a moment first, so that it always looks from the same place: a timer that ran out. */
 export async function lookAround(): Promise<Surroundings> {
   await sleep(1)
   const listeners = new Map<string, number>()
@@ -123,7 +123,7 @@ function compare(before: Surroundings, after: Surroundings): string[] {
 function collectShared(): Map<string, unknown> {
   const shared = new Map<string, unknown>()
   for (const [name, object] of Object.entries(SHARED)) {
-    // What is inherited as well: a clock that was stopped and runs again is a field of its own then, with the same value.
+    // What is inherited as well: a clock that was stopped and runs again is a field of its own, with the same value.
     for (const owner of findOwners(object)) {
       for (const key of Object.getOwnPropertyNames(owner)) {
         const place = `${name}.${key}`

@@ -39,8 +39,8 @@ const COMMENT_LINES = /^\s*(?:\/\/|\/\*\*|\*\/|\*(?=\s)).*$/gm
  * Whether a built test file can run in one process with others, one after another: neither it nor any code of tests,
  * benches and scripts that it imports starts processes, changes the process, or measures it. What it opens it has to
  * close: that is looked at when it has run (leftovers.ts). In doubt it is alone, which costs nothing but a process. The
- * relay's own code, in `src`, is not read: it is a library there, and does such things only when it is told to. The doctor's
- * tests are alone, too.
+ * relay's own code, in `src`, is not read: it is a library there, and does such things only when it is told to. Tests of
+ * the doctor are alone, too.
  * @param file its path
  * @param read the text of a built file; null if there is none
  */
