@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
-import { isLoopback, type ListenAddress } from '../config/listen.js'
+import { isLoopback, type ListenPlace } from '../config/listen.js'
 import { findHostFlaw, readHostname } from '../http/host.js'
+import { bindServer } from '../lib/bind-server.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 import { PROFILE_PATH, ProfileEndpoint } from './profile-endpoint.js'
@@ -53,16 +54,11 @@ export class MetricsServer {
    * @returns the address, with the port that was chosen for port 0
    * @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL
    */
-  listen({ host, port }: ListenAddress): Promise<AddressInfo> {
-    this.profiles.isLocal = isLoopback(host)
-    return new Promise((resolve, reject) => {
-      this.http.once('error', reject)
-      this.http.listen({ host, port }, () => {
-        this.http.removeListener('error', reject)
-        this.http.on('error', () => {})
-        resolve(this.http.address() as AddressInfo)
-      })
-    })
+  async listen(place: ListenPlace): Promise<AddressInfo> {
+    const address = await bindServer(this.http, place)
+    this.profiles.isLocal = isLoopback(place.fd === undefined ? place.host : address.address)
+    this.http.on('error', () => {})
+    return address
   }
 
   /** Stops listening and closes all connections at once. */

@@ -3,7 +3,7 @@ import { KeyFileWatch } from '../access/key-file-watch.js'
 import { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config, ConfigSource } from '../config/config.js'
-import type { ListenAddress } from '../config/listen.js'
+import type { ListenPlace } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
@@ -32,6 +32,7 @@ import { createKeepWarmLogger } from './keep-warm-log.js'
 import { createLimits } from './limit-parts.js'
 import { ListenError } from './listen-error.js'
 import { readNextConfig } from './next-config.js'
+import { type MetricsPort, NO_METRICS, nameHost, type Ports, refuseOpenRelay } from './ports.js'
 import { watchPriceFile } from './price-watch.js'
 
 export interface AppOptions {
@@ -51,13 +52,6 @@ export interface AppOptions {
   readonly keyPollMs?: number
   /** Time between two checks of the config file and the price file, in milliseconds. */
   readonly configPollMs?: number
-}
-
-/** Ports that the relay listens on. */
-export interface Ports {
-  readonly port: number
-  /** Null if metrics are off. */
-  readonly metricsPort: number | null
 }
 
 /**
@@ -237,10 +231,16 @@ export class App {
     const { listen, metrics, file } = this.current
     for (const upstream of this.router.upstreams) void upstream.start()
     this.limiter.begin()
-    const { port } = await this.listener.listen().catch((error: unknown) => {
-      throw new ListenError({ host: listen.host, port: listen.port }, 'listen', error)
+    const bound = await this.listener.listen().catch((error: unknown) => {
+      throw new ListenError(listen, 'listen', error)
     })
-    const metricsPort = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
+    refuseOpenRelay(this.current, bound)
+    if (listen.fd !== undefined)
+      this.log.info(
+        { fd: listen.fd, host: bound.address, port: bound.port },
+        'listens on a socket that was handed over',
+      )
+    const scraped = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
     if (this.options.source !== null) this.authorities.follow(this.current)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
@@ -249,7 +249,7 @@ export class App {
     this.certificateWatch = this.watchCertificate()
     await this.ledger?.begin()
     this.snapshot?.start()
-    return { port, metricsPort }
+    return { host: nameHost(listen, bound), port: bound.port, ...(scraped ?? NO_METRICS) }
   }
 
   private watchCertificate(): CertificateWatch | null {
@@ -262,14 +262,14 @@ export class App {
     return watch
   }
 
-  private async listenForScrapers(address: ListenAddress): Promise<number | null> {
+  private async listenForScrapers(place: ListenPlace): Promise<MetricsPort | null> {
     if (this.metrics === null) return null
     const { MetricsServer } = await import('../admin/metrics-server.js')
     this.metricsServer = new MetricsServer(this.metrics, this.handler, this.current.metrics.hosts, this.log)
-    const { port } = await this.metricsServer.listen(address).catch((error: unknown) => {
-      throw new ListenError(address, 'metrics.listen', error)
+    const bound = await this.metricsServer.listen(place).catch((error: unknown) => {
+      throw new ListenError(place, 'metrics.listen', error)
     })
-    return port
+    return { metricsHost: nameHost(place, bound), metricsPort: bound.port }
   }
 
   /**

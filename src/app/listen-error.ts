@@ -1,15 +1,19 @@
-import type { ListenAddress } from '../config/listen.js'
+import type { ListenPlace } from '../config/listen.js'
 
-/** Nothing can listen at an address of the config. `cause` is the error of `listen`, such as EADDRINUSE. */
+/**
+ * Nothing can listen at a place of the config. `cause` is the error of `listen`, such as EADDRINUSE; null if the relay
+ * could listen there, and must not.
+ */
 export class ListenError extends Error {
-  readonly address: ListenAddress
-  /** The setting that the address comes from. */
-  readonly setting: 'listen' | 'metrics.listen'
+  readonly place: ListenPlace
+  /** The setting that the place comes from, or that forbids it. */
+  readonly setting: 'listen' | 'metrics.listen' | 'keys.mode'
 
-  constructor(address: ListenAddress, setting: ListenError['setting'], cause: unknown) {
-    super(`cannot listen on ${address.host}:${address.port}`, { cause })
+  constructor(place: ListenPlace, setting: ListenError['setting'], cause: unknown) {
+    super(`cannot listen on ${place.host}:${place.port}`, { cause })
     this.name = 'ListenError'
-    this.address = address
+    // The rest of a setting, such as the passphrase of a key, is nothing for an error.
+    this.place = { host: place.host, port: place.port, fd: place.fd }
     this.setting = setting
   }
 }

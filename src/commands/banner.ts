@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { findKeyFault } from '../access/key-limits.js'
-import type { App, Ports } from '../app/app.js'
+import type { App } from '../app/app.js'
+import type { Ports } from '../app/ports.js'
 import { VERSION } from '../version.js'
 import type { FirstKey } from './first-key.js'
 import { formatAddress, formatOrigin, isEveryInterface } from './listening.js'
@@ -33,14 +34,13 @@ export function describeRelay(
   first: FirstKey | null,
   isDemo: boolean,
 ): Banner {
-  const { listen, metrics } = config
-  const { port, metricsPort } = ports
+  const { host, port, metricsHost, metricsPort } = ports
   const metricsOrigin =
-    metrics.listen === null || metricsPort === null ? null : formatOrigin(metrics.listen.host, metricsPort)
+    metricsHost === null || metricsPort === null ? null : formatOrigin(metricsHost, metricsPort)
   return {
     version: VERSION,
-    url: formatOrigin(listen.host, port, listen.tls !== null),
-    everyInterface: isEveryInterface(listen.host) ? formatAddress({ host: listen.host, port }) : null,
+    url: formatOrigin(host, port, config.listen.tls !== null),
+    everyInterface: isEveryInterface(host) ? formatAddress({ host, port }) : null,
     upstreams: isDemo ? null : config.upstreams.map(({ name }) => name),
     mode: config.keys.mode,
     key: first?.file === null ? first.key : null,

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
+import { takeInheritedSockets } from '../config/inherited-sockets.js'
 import { ConfigError } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
 import { CertificateError, readCertificate } from '../server/tls-certificate.js'
@@ -22,7 +23,8 @@ environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; without these, to a built-in
 demo. SIGTERM or Ctrl-C lets open streams end first; a second one ends the relay
 at once. SIGHUP reloads the config file. If a platform kills the relay some time
 after SIGTERM, THINWIRE_STOP_TIMEOUT_MS in the environment says when: open
-streams are cut early enough that all records are written by then.
+streams are cut early enough that all records are written by then. A socket
+that systemd hands over (LISTEN_FDS) takes the place of the address.
 
 Exit codes: 0 ended by a signal, 1 cannot run, 2 wrong settings or usage.
 `
@@ -46,10 +48,17 @@ export async function runStart(args: string[]): Promise<number> {
     process.stdout.write(START_HELP)
     return 0
   }
-  const source = { file: options.config, listen: options.listen, env: process.env, cwd: process.cwd() }
+  const { sockets, problem, warning } = takeInheritedSockets(process.env, process.pid)
+  if (problem !== null) {
+    print(`thinwire: ${problem}`)
+    return EXIT_WRONG_USAGE
+  }
+  const { config: file, listen } = options
+  const source = { file, listen, sockets, env: process.env, cwd: process.cwd() }
   const settings = readSettings(source, print)
   if (settings === null) return EXIT_WRONG_USAGE
   const { config, prices } = settings
+  if (warning !== null) print(`thinwire: ${warning}`)
   // A service, a container or a pipeline keeps what it prints.
   const firstKey = options.firstKey ?? (process.stderr.isTTY === true ? 'show' : 'file')
   // Only now is the relay's code loaded: a wrong setting is reported in half the time.

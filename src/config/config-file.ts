@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { findDuplicates } from './duplicates.js'
+import type { InheritedSockets } from './inherited-sockets.js'
 import { ConfigError, describeIssues } from './problems.js'
 import { renameOldSettings } from './renamed.js'
 import { type ConfigFile, configSchema } from './schema.js'
@@ -11,6 +12,8 @@ export interface ConfigSource {
   readonly file?: string | undefined
   /** `--listen`, which overrides the file's `listen`. */
   readonly listen?: string | undefined
+  /** Sockets that take the place of addresses to listen on. */
+  readonly sockets?: InheritedSockets | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
 }

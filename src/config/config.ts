@@ -6,9 +6,11 @@ import { type DirectConfig, resolveDirect } from './direct.js'
 import { type LimitRulesConfig, resolveLimits } from './limit-rules.js'
 import { findLimitDoubts } from './limit-warnings.js'
 import {
+  findReusePortFlaw,
   isLoopback,
   type ListenAddress,
   type ListenConfig,
+  type ListenPlace,
   parseListenAddress,
   type TlsFiles,
 } from './listen.js'
@@ -61,7 +63,7 @@ export interface Config {
   readonly direct: DirectConfig
   readonly log: Readonly<ConfigFile['log']>
   /** `listen` is null if there are no metrics. */
-  readonly metrics: { readonly listen: ListenAddress | null; readonly hosts: readonly string[] }
+  readonly metrics: { readonly listen: ListenPlace | null; readonly hosts: readonly string[] }
   /** Settings that are likely to surprise, for the log: one line each, which begins with the path in the file. */
   readonly warnings: readonly string[]
 }
@@ -91,7 +93,10 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
   const address = resolveListen(source, parsed, problems)
-  const metrics = { listen: resolveMetricsListen(parsed, problems), hosts: parsed.metrics.hosts }
+  const metrics = {
+    listen: placeMetrics(source, resolveMetricsListen(parsed, problems)),
+    hosts: parsed.metrics.hosts,
+  }
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const secrets = new Reader(source.env, folder, problems)
   const tls = resolveTls(parsed, secrets)
@@ -218,20 +223,33 @@ function withoutKeys(parsed: ConfigFile): ConfigFile {
 }
 
 /** @returns null if there is a problem with it */
-function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Problem[]): ListenAddress | null {
-  const inFile = typeof parsed.listen === 'string' ? parsed.listen : parsed.listen.address
-  const listen = parseListenAddress(source.listen ?? inFile)
+function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Problem[]): ListenPlace | null {
+  const isText = typeof parsed.listen === 'string'
+  const inFile = typeof parsed.listen === 'string' ? { address: parsed.listen } : parsed.listen
+  const listen = parseListenAddress(source.listen ?? inFile.address)
+  const fd = source.sockets?.relay
   if (listen === null) {
-    const setting = typeof parsed.listen === 'string' ? 'listen' : 'listen.address'
+    const setting = isText ? 'listen' : 'listen.address'
     const path = source.listen === undefined ? setting : '--listen'
     problems.push({ path, message: 'must be HOST:PORT, such as 127.0.0.1:4000 or [::1]:4000' })
-  } else if (parsed.keys.mode === 'off' && !isLoopback(listen.host)) {
+  } else if (fd === undefined && parsed.keys.mode === 'off' && !isLoopback(listen.host)) {
+    // The address of a socket that was handed over is known when the relay listens.
     problems.push({
       path: 'keys.mode',
       message: `off would let anyone who reaches ${listen.host} use your upstreams; listen on 127.0.0.1, or use "keys"`,
     })
   }
-  return listen
+  if (listen === null || fd !== undefined) return listen === null ? null : { ...listen, fd }
+  if (!('reusePort' in inFile) || !inFile.reusePort) return listen
+  const flaw = findReusePortFlaw(process.versions.node)
+  if (flaw !== null) problems.push({ path: 'listen.reusePort', message: flaw })
+  return { ...listen, reusePort: true }
+}
+
+/** A socket for metrics turns them on. */
+function placeMetrics({ sockets }: ConfigSource, address: ListenAddress | null): ListenPlace | null {
+  const fd = sockets?.metrics
+  return fd === undefined ? address : { ...(address ?? { host: '127.0.0.1', port: 0 }), fd }
 }
 
 /** The files themselves are read by whoever listens: they may change while the relay runs. */

@@ -6,8 +6,16 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/** Where to listen: at an address, or at a socket of another process. */
+export interface ListenPlace extends ListenAddress {
+  /** A listening socket that systemd has handed over. Its real address counts then, and not this one. */
+  readonly fd?: number | undefined
+  /** Other relays may listen at the same address. */
+  readonly reusePort?: boolean | undefined
+}
+
 /** Where the relay listens for clients. */
-export interface ListenConfig extends ListenAddress {
+export interface ListenConfig extends ListenPlace {
   /** Null: it speaks HTTP without TLS. */
   readonly tls: TlsFiles | null
 }
@@ -27,6 +35,16 @@ export function parseListenAddress(text: string): ListenAddress | null {
   const port = Number(match[3])
   if (port > 65535 || (match[1] !== undefined && !isIPv6(match[1]))) return null
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port }
+}
+
+/**
+ * Why `reusePort` cannot be used here, as an older Node would ignore it without a word; null if it can be.
+ * @param version of Node, such as 22.12.0
+ */
+export function findReusePortFlaw(version: string): string | null {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major >= 24 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)) return null
+  return `needs Node 22.12, 23.1 or newer, and this is Node ${version}`
 }
 
 /** Whether a host name or address means this machine. @param host with or without the brackets of IPv6 */

@@ -24,11 +24,19 @@ export const listen = z
       z.strictObject({
         address: z.string().default(DEFAULT_ADDRESS).describe('HOST:PORT to listen on.'),
         tls: tls.optional(),
+        reusePort: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Several relays may listen at this address, each with `reusePort`. Needs Node 22.12 or 23.1, and Linux 3.9 or FreeBSD 12. The system chooses a relay by a hash of the connection, so that they get unequal shares; a relay that stops loses the connections that it has not yet accepted.',
+          ),
       }),
     ],
-    { error: `must be HOST:PORT, such as ${DEFAULT_ADDRESS}, or an object { } with address and tls` },
+    {
+      error: `must be HOST:PORT, such as ${DEFAULT_ADDRESS}, or an object { } with address, tls and reusePort`,
+    },
   )
   .default(DEFAULT_ADDRESS)
   .describe(
-    'HOST:PORT to listen on. `[::]:4000` listens on every address. With TLS: an object with `address` and `tls`.',
+    'HOST:PORT to listen on. `[::]:4000` listens on every address. With TLS: an object with `address` and `tls`. A socket that systemd hands over takes its place.',
   )

@@ -8,22 +8,25 @@ import {
 } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { buildErrorHeaders, formatErrorBody } from '../api/error-response.js'
-import { ERRORS, type ErrorCode } from '../api/errors.js'
+import { ERRORS } from '../api/errors.js'
 import type { Config } from '../config/config.js'
-import type { ListenAddress } from '../config/listen.js'
+import type { ListenPlace } from '../config/listen.js'
+import { bindServer } from '../lib/bind-server.js'
 import { EMPTY } from '../lib/bytes.js'
 import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
 import { ClientRequest } from '../relay/client-request.js'
 import { discardInput } from '../relay/discard-input.js'
+import { type ClientError, clientErrorCode } from './client-error.js'
 import { ConnectionCounts } from './connection-counts.js'
 import { HeldBytes } from './held-bytes.js'
 import { OpenFiles, readFileLimit } from './open-files.js'
 import { Pipelining, STOPPED } from './pipelining.js'
+import { messageOf } from './raw-socket.js'
 import type { RequestHandler } from './request-handler.js'
 import type { ServerCertificate } from './tls-certificate.js'
 import { TlsServer } from './tls-server.js'
-import { isHandshake, withoutUpgrade } from './upgrade-offer.js'
+import { isHandshake, type UpgradeOption, withoutUpgrade } from './upgrade-offer.js'
 
 /** Milliseconds that a refused connection is still read, so that the client can read the response. */
 const LINGER_MS = 2_000
@@ -33,6 +36,9 @@ const TICK_MS = 250
 
 /** Milliseconds between the checks of a drain for open exchanges. */
 const DRAIN_POLL_MS = 25
+
+/** How long clients that are connected are still served when the next relay gets the new connections. */
+const HAND_OVER_MS = 500
 
 /** Node's HTTP server with all limits set, one clock for all exchanges, and the drain at shutdown. */
 export class Listener {
@@ -49,7 +55,7 @@ export class Listener {
   private readonly connections: ConnectionCounts
   private readonly files: OpenFiles
   /** Where it listens; null before the first time, and after the last. */
-  private address: ListenAddress | null
+  private place: ListenPlace | null
 
   /** @param certificate null: it speaks HTTP without TLS */
   constructor(config: Config, handler: RequestHandler, log: Log, certificate: ServerCertificate | null) {
@@ -57,7 +63,7 @@ export class Listener {
     this.config = config
     this.handler = handler
     this.log = log
-    this.address = null
+    this.place = null
     const options: ServerOptions<typeof ClientRequest> & UpgradeOption = {
       IncomingMessage: ClientRequest,
       noDelay: true,
@@ -124,32 +130,39 @@ export class Listener {
   /** Starts to listen. @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
   async listen(): Promise<AddressInfo> {
     const { listen, limits } = this.config
-    const address = await this.bind(listen)
-    this.address = { host: listen.host, port: address.port }
+    const address = await bindServer(this.http, listen)
+    this.place = { ...listen, port: address.port }
     this.http.on('error', (error) => this.log.error({ err: error }, 'listener error'))
     this.files.check(limits.connections)
     return address
   }
 
-  private bind({ host, port }: ListenAddress): Promise<AddressInfo> {
-    return new Promise((resolve, reject) => {
-      this.http.once('error', reject)
-      this.http.listen({ host, port, backlog: 1024 }, () => {
-        this.http.removeListener('error', reject)
-        resolve(this.http.address() as AddressInfo)
-      })
-    })
+  /** Whether another process has opened the socket, so that connections wait there when this one is gone. */
+  private get isInherited(): boolean {
+    return this.config.listen.fd !== undefined
   }
 
-  /** Refuses connections; those that are open go on. Node's HTTP server would also close the idle ones. */
+  /**
+   * Refuses connections; those that are open go on. A socket that was handed over cannot be opened again: `onConnection`
+   * closes what it gets.
+   */
   private pause(): void {
     this.handler.hasFiles = false
+    if (!this.isInherited) this.stopAccepting()
+  }
+
+  /** Node's HTTP server would also close the idle connections. */
+  private stopAccepting(): void {
     NetServer.prototype.close.call(this.http)
   }
 
   private resume(): void {
-    if (this.address === null) return
-    this.bind(this.address).then(
+    if (this.place === null) return
+    if (this.isInherited) {
+      this.handler.hasFiles = true
+      return
+    }
+    bindServer(this.http, this.place).then(
       () => {
         this.handler.hasFiles = true
       },
@@ -177,11 +190,12 @@ export class Listener {
       await waitWhileListening(Math.min(readyGraceMs, drainMs))
     }
     this.handler.context.draining = true
-    this.address = null
+    this.place = null
     // WebSockets without an open response are closed at once.
     this.handler.tick(performance.now())
     // The platform may not wait for as long as `drainMs`.
     this.handler.noteOpen(performance.now())
+    if (this.isInherited) await this.handOver(Math.min(HAND_OVER_MS, deadline - performance.now()))
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     // A compressed response is metered for some milliseconds after it has been sent.
     while (!this.handler.idle && performance.now() < deadline) {
@@ -197,10 +211,23 @@ export class Listener {
     return cut
   }
 
+  /**
+   * Leaves new connections to the next relay, for which they wait. A client that is connected shall not be refused
+   * either: its next request is served here for a moment, and the response closes the connection.
+   */
+  private async handOver(ms: number): Promise<void> {
+    const until = performance.now() + ms
+    this.handler.isHandingOver = true
+    this.stopAccepting()
+    while (this.connections.open > 0 && performance.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+    this.handler.isHandingOver = false
+  }
+
   /** Closes everything at once. */
   close(): void {
     clearInterval(this.clock)
-    this.address = null
+    this.place = null
     this.handler.shutDown()
     this.http.close()
     this.http.closeAllConnections()
@@ -208,7 +235,8 @@ export class Listener {
   }
 
   private onConnection(socket: Socket): void {
-    if (!this.connections.add(socket)) {
+    // It comes while the listener is paused only from a socket that was handed over.
+    if (this.files.isPaused || !this.connections.add(socket)) {
       socket.destroy()
       return
     }
@@ -355,34 +383,8 @@ export class Listener {
   }
 }
 
-/** Whether Node emits 'upgrade' for a request that offers one. Node 20 has no such option, and always emits it. */
-interface UpgradeOption {
-  readonly shouldUpgradeCallback: (req: IncomingMessage) => boolean
-}
-
-/** Finds the open response of a connection. Node keeps it in this private member, and has no public one. */
-function messageOf(socket: Socket): ServerResponse | undefined {
-  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
-}
-
-/** An error of Node's parser. */
-type ClientError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly bytesParsed?: number }
-
 /** What the client expects before it sends its body (RFC 9110, 10.1.1). */
 type Expectation = 'none' | 'continue' | 'other'
-
-/** The end of a request line of another version, such as HTTP/3.0. */
-const OTHER_VERSION = / HTTP\/\d\.\d\r\n/
-
-function clientErrorCode({ code, rawPacket, bytesParsed = 0 }: ClientError): ErrorCode {
-  if (code === 'HPE_INVALID_VERSION') {
-    const line = rawPacket?.toString('latin1', Math.max(0, bytesParsed - 10), bytesParsed + 4) ?? ''
-    return OTHER_VERSION.test(line) ? 'version_unsupported' : 'invalid_request'
-  }
-  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout'
-  return 'invalid_request'
-}
 
 /** It does not keep the process alive: an open listener does. */
 function waitWhileListening(ms: number): Promise<void> {

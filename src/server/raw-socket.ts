@@ -24,3 +24,8 @@ export function createLastResponse(req: IncomingMessage, socket: Socket): Server
   res.once('finish', () => socket.destroySoon())
   return res
 }
+
+/** Finds the open response of a connection. Node keeps it in this private member, and has no public one. */
+export function messageOf(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+}

@@ -52,6 +52,8 @@ export class RequestHandler implements MetricsSource {
   readonly readiness: Readiness
   /** False while the process is about to run out of file descriptors. */
   hasFiles: boolean
+  /** While it drains, requests on open connections are still served: those that are not yet open wait for the next relay. */
+  isHandingOver: boolean
   private readonly config: Config
   readonly addresses: ClientAddresses
   /** Of requests without a key. */
@@ -89,6 +91,7 @@ export class RequestHandler implements MetricsSource {
     this.refusals = new Refusals(config, this.addresses, context.bounds, log, record)
     this.sockets = new SocketDispatcher(config, router, context, admission, record, stored, this.limits)
     this.hasFiles = true
+    this.isHandingOver = false
     this.readiness = new Readiness()
     this.bodies = new BodyIntake(
       config,
@@ -334,7 +337,8 @@ export class RequestHandler implements MetricsSource {
   /** Returns false if the request was refused. */
   private admit(exchange: Exchange, isHandshake = false): boolean {
     const credentials = this.admission.keysOf(exchange, isHandshake)
-    const refusal = this.context.draining ? 'draining' : this.admission.admit(exchange, credentials)
+    const isRefused = this.context.draining && !this.isHandingOver
+    const refusal = isRefused ? 'draining' : this.admission.admit(exchange, credentials)
     if (refusal !== null)
       this.refuse(exchange, refusal, { message: describeRefusedKey(refusal, credentials) })
     return refusal === null

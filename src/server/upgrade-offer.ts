@@ -24,3 +24,8 @@ export function withoutUpgrade(req: IncomingMessage): Buffer {
   }
   return Buffer.from(`${head}\r\n`, 'latin1')
 }
+
+/** Whether Node emits 'upgrade' for a request that offers one. Node 20 has no such option, and always emits it. */
+export interface UpgradeOption {
+  readonly shouldUpgradeCallback: (req: IncomingMessage) => boolean
+}

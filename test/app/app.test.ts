@@ -68,7 +68,8 @@ test('an address that is taken is an error with the address and its setting, for
       const app = await create(context, '127.0.0.1:0', { config })
       const error = await app.listen().catch((reason: unknown) => reason)
       assert.instance(error, ListenError)
-      assert.equal([(error as ListenError).address, (error as ListenError).setting], [address, setting])
+      assert.equal((error as ListenError).place, { ...address, fd: undefined })
+      assert.is((error as ListenError).setting, setting)
       assert.is(((error as ListenError).cause as NodeJS.ErrnoException).code, 'EADDRINUSE')
       await app.close()
     }
