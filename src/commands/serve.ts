@@ -12,6 +12,7 @@ import { useDemo } from './demo-config.js'
 import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
 import { describeListenError } from './listening.js'
 import { flushOnExit } from './process-exit.js'
+import type { ServiceManager } from './service-manager.js'
 import { drainOnSignal, reloadOnHangup } from './signals.js'
 
 const EXIT_CANNOT_RUN = 1
@@ -33,6 +34,7 @@ export interface ServeOptions {
  */
 export async function serve(config: Config, options: ServeOptions): Promise<number> {
   const log = await openLog(config.log, process.stdout.isTTY === true)
+  const manager = await findServiceManager(log)
   const demo = config.upstreams.length === 0 ? await startDemo() : null
   let app: App | null = null
   try {
@@ -40,18 +42,27 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     flushOnExit(app)
     const ports = await app.listen()
     const key = issueFirstKey(app, options.firstKey)
-    drainOnSignal(app, log, async () => demo?.close())
-    reloadOnHangup(app, log)
-    options.print(formatBanner(describeRelay(app, ports, key, demo !== null)))
+    drainOnSignal(app, log, async () => demo?.close(), manager)
+    reloadOnHangup(app, log, manager)
+    const banner = describeRelay(app, ports, key, demo !== null)
+    options.print(formatBanner(banner))
     await warmUp(app, log)
+    manager?.ready(`listens on ${banner.everyInterface ?? banner.url}`)
   } catch (error) {
     options.print(`thinwire: ${describeStartError(error)}`)
     await app?.close()
     await demo?.close()
+    manager?.close()
     return EXIT_CANNOT_RUN
   }
   // The listener keeps the process alive until a signal ends it.
   return new Promise(() => {})
+}
+
+/** Its code is loaded only where there is one. */
+async function findServiceManager(log: Log): Promise<ServiceManager | null> {
+  if (process.env.NOTIFY_SOCKET === undefined) return null
+  return (await import('./service-manager.js')).openServiceManager(process.env, process.pid, log)
 }
 
 /** @param demo the upstream of a config that has none. It costs nothing */

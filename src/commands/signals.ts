@@ -1,11 +1,15 @@
 import type { App } from '../app/app.js'
 import type { Log } from '../observe/log.js'
 import { EXIT_RECORDS_LOST } from './process-exit.js'
+import type { ServiceManager } from './service-manager.js'
 
 const EXIT_FAULT = 1
 
 /** How long the end of the process waits for the reader of the log. */
 const LOG_DRAIN_MS = 1_000
+
+/** How long the last records may take behind a drain, if the disk does not answer. */
+const RECORDS_MS = 10_000
 
 /**
  * Signals that follow each other faster than this count as one: the terminal sends Ctrl-C to `npm start` and to its
@@ -17,13 +21,19 @@ const SAME_SIGNAL_MS = 750
  * The first SIGTERM or SIGINT lets open requests end, a second one ends the process at once. So does an exception that
  * nothing has caught.
  * @param cleanUp closes what the app does not own
+ * @param manager is told of it
  */
-export function drainOnSignal(app: App, log: Log, cleanUp: () => Promise<void>): void {
+export function drainOnSignal(
+  app: App,
+  log: Log,
+  cleanUp: () => Promise<void>,
+  manager: ServiceManager | null,
+): void {
   let firstAt = 0
   const onSignal = (signal: NodeJS.Signals, number: number): void => {
     if (firstAt === 0) {
       firstAt = performance.now()
-      void drain(app, log, signal, cleanUp)
+      void drain(app, log, signal, cleanUp, manager)
     } else if (performance.now() - firstAt >= SAME_SIGNAL_MS) {
       log.warn({ signal, cut: app.inspect().openCount }, `${signal} again: ending now`)
       app.stop()
@@ -42,10 +52,17 @@ export function drainOnSignal(app: App, log: Log, cleanUp: () => Promise<void>):
   })
 }
 
-async function drain(app: App, log: Log, signal: string, cleanUp: () => Promise<void>): Promise<void> {
+async function drain(
+  app: App,
+  log: Log,
+  signal: string,
+  cleanUp: () => Promise<void>,
+  manager: ServiceManager | null,
+): Promise<void> {
   const open = app.inspect().openCount
   const requests = open === 1 ? 'the open request has ended' : `${open} open requests have ended`
   const when = open === 0 ? '' : ` when ${requests}, within ${app.config.timeouts.drainMs / 1000} s`
+  manager?.stopping(`ending${when}`, app.config.timeouts.drainMs + RECORDS_MS)
   log.info({ signal, in_flight: open }, `${signal}: ending${when}`)
   const cut = await app.drain()
   if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
@@ -56,11 +73,16 @@ async function drain(app: App, log: Log, signal: string, cleanUp: () => Promise<
   process.exit(lost === 0 ? 0 : EXIT_RECORDS_LOST)
 }
 
-/** SIGHUP reloads the config, as is usual for servers. In a terminal it ends the process: the window was closed. */
-export function reloadOnHangup(app: App, log: Log): void {
+/**
+ * SIGHUP reloads the config, as is usual for servers. In a terminal it ends the process: the window was closed.
+ * @param manager is told of it
+ */
+export function reloadOnHangup(app: App, log: Log, manager: ServiceManager | null): void {
   if (process.stdin.isTTY || process.stdout.isTTY || process.platform === 'win32') return
   process.on('SIGHUP', () => {
     log.info({ signal: 'SIGHUP' }, 'SIGHUP: reading the config again')
+    manager?.reloading()
     app.reload()
+    manager?.reloaded()
   })
 }
