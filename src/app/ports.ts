@@ -23,8 +23,8 @@ export function nameHost(place: ListenPlace, bound: AddressInfo): string {
 }
 
 /**
- * Without keys, the relay must be on loopback alone. What the config says has been checked; the address of a socket that
- * was handed over is known only now, before the first connection is accepted.
+ * Without keys, the relay must be on loopback alone. What the config says has been checked; the address of a socket
+ * that was handed over is known only now, before the first connection is accepted.
  * @throws {ListenError}
  */
 export function refuseOpenRelay({ keys, listen }: Config, bound: AddressInfo): void {

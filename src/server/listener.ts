@@ -143,8 +143,8 @@ export class Listener {
   }
 
   /**
-   * Refuses connections; those that are open go on. A socket that was handed over cannot be opened again: `onConnection`
-   * closes what it gets.
+   * Refuses connections; those that are open go on. A socket that was handed over cannot be opened again:
+   * `onConnection` closes what it gets.
    */
   private pause(): void {
     this.handler.hasFiles = false

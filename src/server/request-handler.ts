@@ -52,7 +52,7 @@ export class RequestHandler implements MetricsSource {
   readonly readiness: Readiness
   /** False while the process is about to run out of file descriptors. */
   hasFiles: boolean
-  /** While it drains, requests on open connections are still served: those that are not yet open wait for the next relay. */
+  /** Requests on open connections are still served during a drain: other connections wait for the next relay. */
   isHandingOver: boolean
   private readonly config: Config
   readonly addresses: ClientAddresses
