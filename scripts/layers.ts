@@ -19,6 +19,7 @@ const LAYERS = [
   ['relay'],
   ['cache'],
   ['admin', 'server'],
+  ['workers'],
   ['app'],
   ['doctor', 'demo', 'commands'],
   ['cli.ts'],

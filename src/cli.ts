@@ -7,6 +7,7 @@ import { VERSION } from './version.js'
 const HELP = `thinwire ${VERSION}: a relay for LLM APIs
 
   thinwire start    run the relay
+  thinwire restart  replace a running relay without a refused request
   thinwire keys     issue, limit, rotate and revoke access keys
   thinwire usage    report tokens and costs, or follow requests live
   thinwire limits   show what is used of each limit, and explain them
@@ -28,6 +29,11 @@ async function main(args: string[]): Promise<number> {
   switch (command) {
     case 'start':
       return (await import('./commands/start.js')).runStart(rest)
+    case 'restart': {
+      const { runRestart } = await import('./commands/restart.js')
+      const { stdout: out, stderr: err, env } = process
+      return reportConfigErrors(() => runRestart(rest, { out, err, env, cwd: process.cwd() }))
+    }
     case 'keys': {
       if (rest[0] === 'export') {
         const { runKeysExport } = await import('./commands/keys-export.js')

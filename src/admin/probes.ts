@@ -26,6 +26,7 @@ export function answerProbe(
       const { targetHealth } = health
       const body = {
         status,
+        ...(health.readiness.workers === null ? {} : { workers: health.readiness.workers }),
         // Without the request for this probe.
         in_flight: health.openCount - 1,
         buffered_bytes: health.bufferedBytes,
@@ -44,7 +45,7 @@ export function answerProbe(
 function describeReadiness({ draining, readiness, hasFiles }: RelayState): string {
   if (draining) return 'draining'
   if (!hasFiles) return 'out_of_files'
-  return readiness.isReady ? 'ready' : 'starting'
+  return readiness.isAnyReady ? 'ready' : 'starting'
 }
 
 type TargetCounts = Readonly<Record<BreakerState | 'cooling' | 'refused', number>>

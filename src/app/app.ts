@@ -1,6 +1,5 @@
 import { join } from 'node:path'
-import { KeyFileWatch } from '../access/key-file-watch.js'
-import { Keyring } from '../access/keyring.js'
+import type { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config, ConfigSource } from '../config/config.js'
 import type { ListenPlace } from '../config/listen.js'
@@ -13,6 +12,7 @@ import { createAccountLogger, createTargetStateLogger } from '../observe/health-
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
+import type { Readiness } from '../observe/readiness.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ResponseEnds } from '../routing/response-ends.js'
 import { type AccountRules, Router } from '../routing/router.js'
@@ -23,6 +23,7 @@ import { readCertificate, type ServerCertificate } from '../server/tls-certifica
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
+import type { WorkerSeat } from '../workers/worker-seat.js'
 import { AuthorityWatch } from './authority-watch.js'
 import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
@@ -32,6 +33,7 @@ import { createKeepWarmLogger } from './keep-warm-log.js'
 import { createLimits } from './limit-parts.js'
 import { ListenError } from './listen-error.js'
 import { readNextConfig } from './next-config.js'
+import { openKeyring } from './open-keyring.js'
 import { type MetricsPort, NO_METRICS, nameHost, type Ports, refuseOpenRelay } from './ports.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -48,6 +50,8 @@ export interface AppOptions {
   readonly keyring?: Pick<Keyring, 'find'>
   /** False: nothing is recorded in the ledger. */
   readonly recordsUsage?: boolean
+  /** Of a relay that is one of several workers: its number, and the link to the primary. */
+  readonly worker?: WorkerSeat | null
   /** Time between two checks of the key file, in milliseconds. */
   readonly keyPollMs?: number
   /** Time between two checks of the config file and the price file, in milliseconds. */
@@ -61,7 +65,7 @@ export interface AppOptions {
  * @throws {CertificateError} if the files of `listen.tls` cannot be used
  */
 export async function createApp(options: AppOptions): Promise<App> {
-  const { config, log, prices } = options
+  const { config, log, prices, worker = null } = options
   // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
   // which is looked at from then on, and the handler, which a look needs.
   const metrics =
@@ -99,7 +103,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   sinks.unshift(stored)
   const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, limiter, stored })
   await stored.load()
-  const listener = new Listener(config, handler, log, certificate)
+  const listener = new Listener(config, handler, log, certificate, worker !== null)
   const parts = {
     keyring: ownKeyring,
     ownKeyReload,
@@ -120,24 +124,6 @@ export async function createApp(options: AppOptions): Promise<App> {
 function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
   const cooldowns = { credential: timeouts.refusedKeyMs, quota: timeouts.spentQuotaMs }
   return { cooldowns, ...createAccountLogger(log) }
-}
-
-/** @param onPoll called twice a second: keys may expire in the meantime */
-function openKeyring(
-  { config, log, keyPollMs }: AppOptions,
-  onReload: (count: number) => void,
-  onPoll: () => void,
-): Keyring | null {
-  if (config.keys.mode !== 'keys') return null
-  const { file } = config.keys
-  const onProblem = (message: string): void => log.warn({}, message)
-  return Keyring.open(file, {
-    ...(keyPollMs === undefined ? {} : { pollMs: keyPollMs }),
-    onProblem,
-    onReload,
-    onPoll,
-    watch: new KeyFileWatch(file, onProblem),
-  })
 }
 
 /** A reload that this process has asked for is not logged. */
@@ -281,6 +267,11 @@ export class App {
     await Promise.all([this.keepWarm.keep(upstreams), ...upstreams.map((upstream) => upstream.start())])
   }
 
+  /** What `/readyz` says. The primary of a worker has its part in it. */
+  get readiness(): Readiness {
+    return this.handler.readiness
+  }
+
   /** `/readyz` says `ready` from now on. Requests are served before, too. */
   markReady(): void {
     this.handler.readiness.isReady = true
@@ -319,11 +310,11 @@ export class App {
     this.options.prices?.follow(config.upstreams)
     this.limiter.reconfigure(config.limitRules)
     for (const upstream of before.upstreams)
-      if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
+      if (!this.router.upstreams.includes(upstream)) this.retireUpstream(upstream)
     void this.connectUpstreams()
   }
 
-  private retire(upstream: Upstream): void {
+  private retireUpstream(upstream: Upstream): void {
     this.retiring.add(upstream)
     void upstream.close().then(() => this.retiring.delete(upstream))
   }
@@ -348,6 +339,15 @@ export class App {
    */
   drain(): Promise<number> {
     return this.listener.drain()
+  }
+
+  /**
+   * Stops accepting, as another process has taken over, and serves the connections that are open until they end, within
+   * `timeouts.drainMs`.
+   * @returns how many requests were cut
+   */
+  retire(): Promise<number> {
+    return this.listener.retire()
   }
 
   /** Hands the records of requests that have ended to the log and the ledger, which else happens a moment later. */

@@ -63,7 +63,7 @@ export async function warmUpCode(config: Config): Promise<number> {
     })
   })
   await new Promise<void>((resolve, reject) => {
-    upstream.once('error', reject).listen(0, '127.0.0.1', resolve)
+    upstream.once('error', reject).listen({ host: '127.0.0.1', port: 0, exclusive: true }, resolve)
   })
   const key = mintKey(OWNER)
   const app = await createApp({

@@ -1,7 +1,8 @@
 import { relative } from 'node:path'
 import { findKeyFault } from '../access/key-limits.js'
-import type { App } from '../app/app.js'
+import type { Keyring } from '../access/keyring.js'
 import type { Ports } from '../app/ports.js'
+import type { Config } from '../config/config.js'
 import { VERSION } from '../version.js'
 import type { FirstKey } from './first-key.js'
 import { formatAddress, formatOrigin, isEveryInterface } from './listening.js'
@@ -13,6 +14,8 @@ export interface Banner {
   readonly url: string
   /** `HOST:PORT` if the relay listens on every network interface of the machine, else null. */
   readonly everyInterface: string | null
+  /** Processes that serve requests. */
+  readonly workers: number
   /** Names of the upstreams; null for the demo. */
   readonly upstreams: readonly string[] | null
   readonly mode: 'keys' | 'passthrough' | 'off'
@@ -27,9 +30,16 @@ export interface Banner {
   readonly metricsUrl: string | null
 }
 
+/** What a relay is made from. */
+export interface DescribedRelay {
+  readonly config: Config
+  /** Null where there is no key file. */
+  readonly keyring: Pick<Keyring, 'list'> | null
+}
+
 /** @param first the first key, if it was issued just now */
 export function describeRelay(
-  { config, keyring }: App,
+  { config, keyring }: DescribedRelay,
   ports: Ports,
   first: FirstKey | null,
   isDemo: boolean,
@@ -41,6 +51,7 @@ export function describeRelay(
     version: VERSION,
     url: formatOrigin(host, port, config.listen.tls !== null),
     everyInterface: isEveryInterface(host) ? formatAddress({ host, port }) : null,
+    workers: config.workers,
     upstreams: isDemo ? null : config.upstreams.map(({ name }) => name),
     mode: config.keys.mode,
     key: first?.file === null ? first.key : null,
@@ -59,6 +70,7 @@ export function describeRelay(
 export function formatBanner(banner: Banner): string {
   const lines = headLines(banner)
   if (banner.configFile !== null) lines.push(`  Config     ${banner.configFile}`)
+  if (banner.workers > 1) lines.push(`  Workers    ${banner.workers}`)
   if (banner.upstreams === null) {
     lines.push(
       '  Upstream   the built-in demo, as no provider key is set. For real models',

@@ -2,8 +2,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFil
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { KeyringError } from '../access/keyfile.js'
-import { issueKey } from '../access/keyring.js'
-import type { App } from '../app/app.js'
+import { issueKey, type Keyring } from '../access/keyring.js'
+import type { Config } from '../config/config.js'
 import { readErrorCode } from '../lib/error-code.js'
 import { ignore } from '../lib/ignore.js'
 
@@ -17,6 +17,14 @@ export interface FirstKey {
   readonly file: string | null
 }
 
+/** What issues the first key: a relay, or the primary of several workers. */
+export interface KeyIssuer {
+  readonly config: Config
+  /** Null where there is no key file. */
+  readonly keyring: Pick<Keyring, 'size'> | null
+  reloadKeys(): void
+}
+
 /** Another relay with the same key file has issued the first key in the meantime. */
 class NotFirst extends Error {}
 
@@ -27,7 +35,7 @@ class NotFirst extends Error {}
  * @returns null if there are keys, or the relay uses none
  * @throws {KeyringError} if the key file or the file for the key cannot be written
  */
-export function issueFirstKey(app: App, place: FirstKeyPlace): FirstKey | null {
+export function issueFirstKey(app: KeyIssuer, place: FirstKeyPlace): FirstKey | null {
   const { keyring, config } = app
   if (keyring === null || keyring.size > 0) return null
   const owner = { env: 'dev', team: 'default', user: readUserName() }

@@ -7,6 +7,7 @@ import { type Demo, startDemo } from '../demo/server.js'
 import type { Prices } from '../ledger/prices.js'
 import { type Log, openLog } from '../observe/log.js'
 import { CertificateError } from '../server/tls-certificate.js'
+import type { WorkerSeat } from '../workers/worker-seat.js'
 import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
@@ -15,7 +16,7 @@ import { flushOnExit } from './process-exit.js'
 import type { ServiceManager } from './service-manager.js'
 import { drainOnSignal, reloadOnHangup } from './signals.js'
 
-const EXIT_CANNOT_RUN = 1
+export const EXIT_CANNOT_RUN = 1
 
 export interface ServeOptions {
   /** Where the config is read again. */
@@ -65,20 +66,35 @@ async function findServiceManager(log: Log): Promise<ServiceManager | null> {
   return (await import('./service-manager.js')).openServiceManager(process.env, process.pid, log)
 }
 
-/** @param demo the upstream of a config that has none. It costs nothing */
-function createRelay(config: Config, options: ServeOptions, demo: Demo | null, log: Log): Promise<App> {
+/**
+ * @param demo the upstream of a config that has none. It costs nothing
+ * @param worker null for a relay of one process
+ */
+export function createRelay(
+  config: Config,
+  { source, prices }: Pick<ServeOptions, 'source' | 'prices'>,
+  demo: Pick<Demo, 'origin'> | null,
+  log: Log,
+  worker: WorkerSeat | null = null,
+): Promise<App> {
   const settings = demo === null ? config : useDemo(config, demo)
   for (const warning of settings.warnings) log.warn({}, warning)
   for (const { name, proxy } of settings.upstreams)
     if (proxy !== null)
       log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
-  const { source, prices } = options
-  if (demo === null) return createApp({ config: settings, log, source, prices })
-  return createApp({ config: settings, log, source, prices: null, useDemo: (next) => useDemo(next, demo) })
+  if (demo === null) return createApp({ config: settings, log, source, prices, worker })
+  return createApp({
+    config: settings,
+    log,
+    source,
+    prices: null,
+    useDemo: (next) => useDemo(next, demo),
+    worker,
+  })
 }
 
 /** @throws the error itself, if it is a fault of the relay */
-function describeStartError(error: unknown): string {
+export function describeStartError(error: unknown): string {
   if (error instanceof ListenError) return describeListenError(error)
   if (error instanceof KeyringError || error instanceof CertificateError) return error.message
   throw error

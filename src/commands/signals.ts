@@ -3,10 +3,10 @@ import type { Log } from '../observe/log.js'
 import { EXIT_RECORDS_LOST } from './process-exit.js'
 import type { ServiceManager } from './service-manager.js'
 
-const EXIT_FAULT = 1
+export const EXIT_FAULT = 1
 
 /** How long the end of the process waits for the reader of the log. */
-const LOG_DRAIN_MS = 1_000
+export const LOG_DRAIN_MS = 1_000
 
 /** How long the last records may take behind a drain, if the disk does not answer. */
 const RECORDS_MS = 10_000
@@ -15,7 +15,7 @@ const RECORDS_MS = 10_000
  * Signals that follow each other faster than this count as one: the terminal sends Ctrl-C to `npm start` and to its
  * child, and npm passes it on to the child. The second must not cut the streams that the first lets end.
  */
-const SAME_SIGNAL_MS = 750
+export const SAME_SIGNAL_MS = 750
 
 /**
  * The first SIGTERM or SIGINT lets open requests end, a second one ends the process at once. So does an exception that
@@ -43,11 +43,16 @@ export function drainOnSignal(
   }
   process.on('SIGTERM', () => onSignal('SIGTERM', 15))
   process.on('SIGINT', () => onSignal('SIGINT', 2))
+  endOnFault(app, log)
+}
+
+/** An exception that nothing has caught ends the process. */
+export function endOnFault(app: Pick<App, 'stop'> | null, log: Log): void {
   // The state is unknown after such a fault: to continue could send one client's bytes to another.
   process.on('uncaughtException', (error) => {
     log.error({ err: error }, 'an exception that nothing caught: ending')
     process.stderr.write(`thinwire: ${error.stack ?? error.message}\n`)
-    app.stop()
+    app?.stop()
     process.exit(EXIT_FAULT)
   })
 }
@@ -59,6 +64,17 @@ async function drain(
   cleanUp: () => Promise<void>,
   manager: ServiceManager | null,
 ): Promise<void> {
+  await cutAfterDrain(app, log, signal, manager)
+  await endWell(app, log, cleanUp)
+}
+
+/** Lets open requests end, and cuts what is still open then. @param manager is told of it */
+export async function cutAfterDrain(
+  app: App,
+  log: Log,
+  signal: string,
+  manager: ServiceManager | null = null,
+): Promise<void> {
   const open = app.inspect().openCount
   const requests = open === 1 ? 'the open request has ended' : `${open} open requests have ended`
   const when = open === 0 ? '' : ` when ${requests}, within ${app.config.timeouts.drainMs / 1000} s`
@@ -66,6 +82,10 @@ async function drain(
   log.info({ signal, in_flight: open }, `${signal}: ending${when}`)
   const cut = await app.drain()
   if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
+}
+
+/** Closes a relay that has no open requests, and ends the process. */
+export async function endWell(app: App, log: Log, cleanUp: () => Promise<void>): Promise<void> {
   const lost = await app.close()
   await cleanUp()
   log.info({}, 'ended')
@@ -77,7 +97,11 @@ async function drain(
  * SIGHUP reloads the config, as is usual for servers. In a terminal it ends the process: the window was closed.
  * @param manager is told of it
  */
-export function reloadOnHangup(app: App, log: Log, manager: ServiceManager | null): void {
+export function reloadOnHangup(
+  app: Pick<App, 'reload'>,
+  log: Log,
+  manager: ServiceManager | null = null,
+): void {
   if (process.stdin.isTTY || process.stdout.isTTY || process.platform === 'win32') return
   process.on('SIGHUP', () => {
     log.info({ signal: 'SIGHUP' }, 'SIGHUP: reading the config again')

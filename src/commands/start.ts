@@ -4,6 +4,8 @@ import { takeInheritedSockets } from '../config/inherited-sockets.js'
 import { ConfigError } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
 import { CertificateError, readCertificate } from '../server/tls-certificate.js'
+import { tellPrimary } from '../workers/control.js'
+import type { WorkerStart } from '../workers/worker-seat.js'
 import type { FirstKeyPlace } from './first-key.js'
 
 export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
@@ -41,7 +43,11 @@ export async function runStart(args: string[]): Promise<number> {
   // A terminal or disk that takes no text is no reason to end.
   process.stderr.on('error', () => {})
   process.stdout.on('error', () => {})
-  const print: Print = (text) => void process.stderr.write(`${text}\n`)
+  const worker = await findWorkerSeat()
+  // What keeps a worker from its start is said by the primary, which has several of them.
+  const problems: string[] = []
+  const print: Print =
+    worker === null ? (text) => void process.stderr.write(`${text}\n`) : (text) => void problems.push(text)
   const options = readOptions(args, print)
   if (options === null) return EXIT_WRONG_USAGE
   if (options.help) {
@@ -55,14 +61,32 @@ export async function runStart(args: string[]): Promise<number> {
   }
   const { config: file, listen } = options
   const source = { file, listen, sockets, env: process.env, cwd: process.cwd() }
-  const settings = readSettings(source, print)
-  if (settings === null) return EXIT_WRONG_USAGE
+  // The address of a worker is the primary's, whatever its config says now.
+  const settings = readSettings(worker === null ? source : { ...source, listen: worker.listen }, print)
+  if (settings === null) {
+    if (worker !== null) {
+      tellPrimary(worker.link, { type: 'failed', message: problems.join('\n'), exitCode: EXIT_WRONG_USAGE })
+      await worker.link.flush()
+      process.exit(EXIT_WRONG_USAGE)
+    }
+    return EXIT_WRONG_USAGE
+  }
   const { config, prices } = settings
   if (warning !== null) print(`thinwire: ${warning}`)
   // A service, a container or a pipeline keeps what it prints.
   const firstKey = options.firstKey ?? (process.stderr.isTTY === true ? 'show' : 'file')
   // Only now is the relay's code loaded: a wrong setting is reported in half the time.
-  return (await import('./serve.js')).serve(config, { source, prices, print, firstKey })
+  if (worker !== null)
+    return (await import('./serve-worker.js')).serveAsWorker(config, worker, source, prices)
+  const serving = { source, prices, print, firstKey }
+  if (config.workers > 1) return (await import('./serve-primary.js')).serveAsPrimary(config, serving)
+  return (await import('./serve.js')).serve(config, serving)
+}
+
+/** Node's cluster is loaded only by a process that a primary has started. */
+async function findWorkerSeat(): Promise<WorkerStart | null> {
+  if (process.env.THINWIRE_WORKER === undefined) return null
+  return (await import('../workers/worker-seat.js')).takeWorkerSeat(process.env)
 }
 
 interface StartOptions {

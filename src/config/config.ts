@@ -29,6 +29,7 @@ import type { ConfigFile, Limits, Timeouts } from './schema.js'
 import { Secrets, StandInSecrets } from './secrets.js'
 import { limitDrainTime } from './stop-timeout.js'
 import { createEntriesFromEnv, resolveUpstream, type UpstreamConfig } from './upstreams.js'
+import { countWorkers } from './workers.js'
 
 export type { ConfigSource } from './config-file.js'
 
@@ -37,6 +38,8 @@ export interface Config {
   /** The file it came from; null if it was made from defaults and the environment. */
   readonly file: string | null
   readonly listen: ListenConfig
+  /** Processes that serve requests; 1: this process does so by itself. */
+  readonly workers: number
   readonly keys: {
     readonly mode: 'keys' | 'passthrough' | 'off'
     readonly file: string
@@ -110,6 +113,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   return freeze({
     file,
     listen: { ...address, tls },
+    workers: countWorkers(parsed.workers),
     keys: { ...keys, file: resolve(folder, keys.file) },
     ...destinations,
     listModels,

@@ -14,6 +14,7 @@ import { alias, type destination, route } from './schema-routes.js'
 import { stored } from './schema-stored.js'
 import { type headerValue, upstream } from './schema-upstream.js'
 import { duration, MIB, type secretRef, size } from './schema-values.js'
+import { workers } from './schema-workers.js'
 
 /**
  * The config file: every setting with its type, default and description. The JSON Schema that editors read
@@ -61,6 +62,7 @@ export const configSchema = z.strictObject({
     .describe(
       'Proxies in front of the relay: addresses, and networks such as `10.0.0.0/8`. From them, the address of the client is read from `X-Forwarded-For`, for the usage ledger and for keys that are limited to addresses.',
     ),
+  workers,
   upstreams: z
     .record(
       z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {

@@ -20,6 +20,8 @@ export interface ServerPlace {
   readonly fd?: number | undefined
   /** Other processes may listen at the same address, if they say so, too. */
   readonly reusePort?: boolean | undefined
+  /** In a worker of `node:cluster`: no other worker listens there. */
+  readonly exclusive?: boolean | undefined
 }
 
 /**
@@ -27,7 +29,8 @@ export interface ServerPlace {
  * @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL; EINVAL, EBADF and others for an `fd` that is no
  * listening stream socket; ERR_UNIX_SOCKET
  */
-export function bindServer(server: Server, { host, port, fd, reusePort }: ServerPlace): Promise<AddressInfo> {
+export function bindServer(server: Server, place: ServerPlace): Promise<AddressInfo> {
+  const { host, port, fd, reusePort, exclusive = false } = place
   return new Promise((resolve, reject) => {
     const onListening = (): void => {
       server.removeListener('error', reject)
@@ -42,8 +45,8 @@ export function bindServer(server: Server, { host, port, fd, reusePort }: Server
     }
     server.once('error', reject)
     // Node takes the backlog of such a socket from this place alone.
-    if (fd !== undefined) server.listen({ fd }, MOST_BACKLOG, onListening)
-    else if (reusePort === true) server.listen({ host, port, backlog: BACKLOG, reusePort }, onListening)
-    else server.listen({ host, port, backlog: BACKLOG }, onListening)
+    if (fd !== undefined) server.listen({ fd, exclusive }, MOST_BACKLOG, onListening)
+    else if (reusePort === true) server.listen({ host, port, backlog: BACKLOG, reusePort, exclusive }, onListening)
+    else server.listen({ host, port, backlog: BACKLOG, exclusive }, onListening)
   })
 }

@@ -14,14 +14,23 @@ export class Log implements SummarySink {
   private readonly lines: Sink | null
   private readonly sink: OpenSink | null
 
+  /** Number of the worker that writes it; null for a relay of one process. */
+  private readonly worker: number | null
+
   /**
    * @param lines where the logger writes JSON to; null if it writes another format
    * @param sink where all output ends up; null if `drain` has nothing to wait for
    */
-  constructor(logger: Logger, lines: Sink | null, sink: OpenSink | null = null) {
+  constructor(
+    logger: Logger,
+    lines: Sink | null,
+    sink: OpenSink | null = null,
+    worker: number | null = null,
+  ) {
     this.logger = logger
     this.lines = lines
     this.sink = sink
+    this.worker = worker
   }
 
   /** Waits until everything is written, at most `ms` milliseconds: a stopped reader does not hold up the shutdown. */
@@ -53,7 +62,7 @@ export class Log implements SummarySink {
     const level =
       summary.outcome.end === 'local' ? 'debug' : summary.outcome.end === 'crashed' ? 'error' : 'info'
     if (!this.logger.isLevelEnabled(level)) return
-    const line = formatRequestLine(summary, pino.levels.values[level] as number)
+    const line = formatRequestLine(summary, pino.levels.values[level] as number, this.worker)
     // Bypasses pino, which would walk an object field by field.
     if (this.lines !== null) {
       this.lines.write(line)
@@ -80,13 +89,29 @@ function showFields(fields: Record<string, unknown>): Record<string, unknown> {
   return shown
 }
 
-/** Opens the log on standard output. @param terminal whether standard output is a terminal */
-export async function openLog(options: Config['log'], terminal: boolean): Promise<Log> {
-  const sink = openSink()
+/** Which of several processes with the same standard output this one is. */
+export interface LogPlace {
+  /** Number of the worker, which its lines have; null for the primary. */
+  readonly worker: number | null
+}
+
+/**
+ * Opens the log on standard output.
+ * @param terminal whether standard output is a terminal
+ * @param place null: this process is the only one that writes there
+ */
+export async function openLog(
+  options: Config['log'],
+  terminal: boolean,
+  place: LogPlace | null = null,
+): Promise<Log> {
+  const sink = openSink(place !== null)
+  const worker = place?.worker ?? null
+  const base = worker === null ? null : { worker }
   const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
   if (!readable) {
     const timestamp = pino.stdTimeFunctions.isoTime
-    return new Log(pino({ level: options.level, base: null, timestamp }, sink), sink, sink)
+    return new Log(pino({ level: options.level, base, timestamp }, sink), sink, sink, worker)
   }
   const { prettyFactory } = await import('pino-pretty')
   const format = prettyFactory({
@@ -96,6 +121,6 @@ export async function openLog(options: Config['log'], terminal: boolean): Promis
     include: 'time,level,err',
     singleLine: true,
   })
-  const logger = pino({ level: options.level, base: null }, { write: (line) => sink.write(format(line)) })
+  const logger = pino({ level: options.level, base }, { write: (line) => sink.write(format(line)) })
   return new Log(logger, null, sink)
 }

@@ -8,12 +8,18 @@ import { formatMs, formatTime, quoteJson } from '../lib/text.js'
  * are null. A line that stands for many refusals has their number, too. Fields are chosen one by one, so that no
  * header, body or credential gets into the log.
  * @param level number of the level in pino
+ * @param worker number of the worker; null for a relay of one process
  */
-export function formatRequestLine(summary: RequestSummary, level: number): string {
+export function formatRequestLine(
+  summary: RequestSummary,
+  level: number,
+  worker: number | null = null,
+): string {
   const { stats } = summary
+  const where = worker === null ? '' : `"worker":${worker},`
   const { usage, source } = summary.usage
   return (
-    `{"level":${level},"time":"${formatTime(summary.closedAt)}","id":"${summary.request.id}","end":"${summary.outcome.end}","status":${summary.outcome.status},` +
+    `{"level":${level},"time":"${formatTime(summary.closedAt)}",${where}"id":"${summary.request.id}","end":"${summary.outcome.end}","status":${summary.outcome.status},` +
     `"method":"${summary.request.method}","path":"${formatPath(summary)}",${formatKey(summary.request.key)},"model":${quoteName(summary.request.model)},` +
     `"stream":${summary.request.stream},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},"failed_attempts":${quoteName(summary.outcome.failures)},` +
     `"upstream_request_id":${quoteName(summary.outcome.upstreamRequestId)},` +

@@ -1,4 +1,5 @@
 import { fstatSync, write, writeSync } from 'node:fs'
+import { EMPTY } from '../lib/bytes.js'
 import { LineBuffer } from '../lib/line-buffer.js'
 
 /** Most bytes that wait in memory for a slow reader. Lines beyond it are dropped; nothing waits for them. */
@@ -6,6 +7,12 @@ const BACKLOG_BYTES = 8 * 1024 * 1024
 
 /** Lines are gathered for this time and written together, as each write costs a turn of a thread. */
 const GATHER_MS = 5
+
+/**
+ * Most bytes of one write to a pipe that several processes write to: it comes as a whole, and not within a line of
+ * another process (PIPE_BUF of Linux). A longer line may still be torn.
+ */
+const WHOLE_BYTES = 4_096
 
 /** Where lines of the log go. Writing neither blocks nor fails. */
 export interface Sink {
@@ -25,12 +32,13 @@ export interface OpenSink extends Sink {
  * Opens standard output as a sink that never holds up the relay or its shutdown, even if the disk is full or the
  * reader has stopped or left. The usual writers do: they end the process on an error, or retry at exit for as long as
  * the error lasts.
+ * @param isShared whether other processes write there, too
  */
-export function openSink(): OpenSink {
+export function openSink(isShared = false): OpenSink {
   // Bigints, as numbers break imports in Node 22.23: after an fstat of a pipe with numbers, a package that is imported
   // through a symbolic link (npm link, pnpm) is an empty module.
   const stats = fstatSync(1, { bigint: true })
-  return stats.isFIFO() || stats.isSocket() ? new PipeSink(process.stdout) : new FileSink(1)
+  return stats.isFIFO() || stats.isSocket() ? new PipeSink(process.stdout, isShared) : new FileSink(1)
 }
 
 abstract class GatheringSink implements OpenSink {
@@ -98,11 +106,17 @@ function flush(sink: GatheringSink): void {
  */
 class PipeSink extends GatheringSink {
   private readonly stream: NodeJS.WriteStream
+  private readonly isShared: boolean
   private broken: boolean
+  /** Whole lines of a pipe that others write to, before they are in the stream. */
+  private rest: Buffer
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: NodeJS.WriteStream, isShared: boolean) {
     super()
     this.stream = stream
+    this.isShared = isShared
+    this.rest = EMPTY
+    process.once('exit', () => this.writeLast(this.rest))
     this.broken = false
     stream.on('error', () => {
       this.broken = true
@@ -110,16 +124,34 @@ class PipeSink extends GatheringSink {
   }
 
   protected get unwritten(): number {
-    return this.stream.writableLength
+    return this.stream.writableLength + this.rest.length
   }
 
   protected writeOut(bytes: Buffer, done: () => void): void {
+    if (this.isShared) {
+      this.rest = bytes
+      this.writeWhole(done)
+      return
+    }
     this.writeLast(bytes)
     done()
   }
 
+  /** Writes some lines, and the next ones when the pipe has them. A stream would write what waits in it together. */
+  private writeWhole(done: () => void): void {
+    const { rest } = this
+    if (rest.length === 0 || this.broken) {
+      this.rest = EMPTY
+      done()
+      return
+    }
+    const end = findWholeLines(rest)
+    this.rest = rest.subarray(end)
+    this.stream.write(rest.subarray(0, end), () => this.writeWhole(done))
+  }
+
   protected writeLast(bytes: Buffer): void {
-    if (!this.broken) this.stream.write(bytes)
+    if (!this.broken && bytes.length > 0) this.stream.write(bytes)
   }
 }
 
@@ -155,4 +187,12 @@ class FileSink extends GatheringSink {
       // The process exits: there is nobody to report to.
     }
   }
+}
+
+/** Length of the lines at the beginning that one write can have; of the first line, if that is longer. */
+function findWholeLines(bytes: Buffer): number {
+  if (bytes.length <= WHOLE_BYTES) return bytes.length
+  const last = bytes.lastIndexOf('\n', WHOLE_BYTES - 1)
+  const end = last === -1 ? bytes.indexOf('\n') : last
+  return end === -1 ? bytes.length : end + 1
 }

@@ -9,10 +9,13 @@ export class RelayContext {
   readonly budget: ByteBudget
   /** The relay shuts down: every response is the last one of its connection. */
   draining: boolean
+  /** Another process has taken over: connections end with their next response, and WebSockets when they are idle. */
+  retiring: boolean
 
   constructor(bounds: BoundCounters, budget: ByteBudget) {
     this.bounds = bounds
     this.budget = budget
     this.draining = false
+    this.retiring = false
   }
 }

@@ -4,10 +4,8 @@ import {
   type IncomingMessage,
   type ServerOptions,
   type ServerResponse,
-  STATUS_CODES,
 } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
-import { buildErrorHeaders, formatErrorBody } from '../api/error-response.js'
 import { ERRORS } from '../api/errors.js'
 import type { Config } from '../config/config.js'
 import type { ListenPlace } from '../config/listen.js'
@@ -16,8 +14,7 @@ import { EMPTY } from '../lib/bytes.js'
 import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
 import { ClientRequest } from '../relay/client-request.js'
-import { discardInput } from '../relay/discard-input.js'
-import { type ClientError, clientErrorCode } from './client-error.js'
+import { type ClientError, readErrorCodeOf, sendLastError } from './client-error.js'
 import { ConnectionCounts } from './connection-counts.js'
 import { HeldBytes } from './held-bytes.js'
 import { OpenFiles, readFileLimit } from './open-files.js'
@@ -27,9 +24,6 @@ import type { RequestHandler } from './request-handler.js'
 import type { ServerCertificate } from './tls-certificate.js'
 import { TlsServer } from './tls-server.js'
 import { isHandshake, type UpgradeOption, withoutUpgrade } from './upgrade-offer.js'
-
-/** Milliseconds that a refused connection is still read, so that the client can read the response. */
-const LINGER_MS = 2_000
 
 /** Longest time between two ticks. The ledger is to know of every request that has run for a second. */
 const TICK_MS = 250
@@ -56,14 +50,26 @@ export class Listener {
   private readonly files: OpenFiles
   /** Where it listens; null before the first time, and after the last. */
   private place: ListenPlace | null
+  /** Several workers listen at the same address. */
+  private readonly isShared: boolean
 
-  /** @param certificate null: it speaks HTTP without TLS */
-  constructor(config: Config, handler: RequestHandler, log: Log, certificate: ServerCertificate | null) {
+  /**
+   * @param certificate null: it speaks HTTP without TLS
+   * @param isShared whether other workers listen at the same address; means nothing outside of a worker
+   */
+  constructor(
+    config: Config,
+    handler: RequestHandler,
+    log: Log,
+    certificate: ServerCertificate | null,
+    isShared: boolean,
+  ) {
     const { limits, timeouts } = config
     this.config = config
     this.handler = handler
     this.log = log
     this.place = null
+    this.isShared = isShared
     const options: ServerOptions<typeof ClientRequest> & UpgradeOption = {
       IncomingMessage: ClientRequest,
       noDelay: true,
@@ -130,7 +136,7 @@ export class Listener {
   /** Starts to listen. @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
   async listen(): Promise<AddressInfo> {
     const { listen, limits } = this.config
-    const address = await bindServer(this.http, listen)
+    const address = await bindServer(this.http, { ...listen, exclusive: !this.isShared })
     this.place = { ...listen, port: address.port }
     this.http.on('error', (error) => this.log.error({ err: error }, 'listener error'))
     this.files.check(limits.connections)
@@ -162,7 +168,7 @@ export class Listener {
       this.handler.hasFiles = true
       return
     }
-    bindServer(this.http, this.place).then(
+    bindServer(this.http, { ...this.place, exclusive: !this.isShared }).then(
       () => {
         this.handler.hasFiles = true
       },
@@ -224,6 +230,31 @@ export class Listener {
     this.handler.isHandingOver = false
   }
 
+  /**
+   * Stops accepting, as another process has taken over. Connections that are open are served until they end: the next
+   * response is their last. What is open after `timeouts.drainMs` is cut.
+   * @returns how many had to be cut
+   */
+  async retire(): Promise<number> {
+    const deadline = performance.now() + this.config.timeouts.drainMs
+    this.handler.context.retiring = true
+    this.place = null
+    this.handler.inFlight.forEach(({ res }) => {
+      if (!res.headersSent) res.shouldKeepAlive = false
+    })
+    // WebSockets without an open response are closed.
+    this.handler.tick(performance.now())
+    this.handler.noteOpen(performance.now())
+    // Node's HTTP server would also close the idle connections: their clients may have sent a request just now.
+    NetServer.prototype.close.call(this.http)
+    while ((this.connections.open > 0 || !this.handler.idle) && performance.now() < deadline)
+      await waitWhileListening(DRAIN_POLL_MS)
+    const cut = this.handler.inFlight.size
+    if (cut > 0) this.handler.bounds.hit('drainMs')
+    this.close()
+    return cut
+  }
+
   /** Closes everything at once. */
   close(): void {
     clearInterval(this.clock)
@@ -274,6 +305,7 @@ export class Listener {
   }
 
   private begin(req: ClientRequest, res: ServerResponse, expects: Expectation): void {
+    if (this.handler.context.retiring) res.shouldKeepAlive = false
     if (expects === 'other') this.handler.refuseExpectation(req, res)
     else this.handler.handle(req, res, expects === 'continue')
   }
@@ -350,7 +382,7 @@ export class Listener {
       else socket.destroy()
       return
     }
-    const code = clientErrorCode(error)
+    const code = readErrorCodeOf(error)
     if (code === 'headers_too_large') this.handler.bounds.hit('headerBytes')
     if (code === 'request_timeout') this.handler.bounds.hit('headersMs')
     if (exchange === undefined) {
@@ -362,24 +394,8 @@ export class Listener {
     } else {
       exchange.refuse(ERRORS[code].status, code, error.code ?? null)
     }
-    const body = formatErrorBody(
-      code,
-      exchange?.request.errorFormat ?? 'openai',
-      exchange?.request.requestId ?? '',
-    )
-    const headers = buildErrorHeaders(
-      code,
-      exchange?.request.errorFormat ?? 'openai',
-      exchange?.request.requestId ?? 'none',
-      Buffer.byteLength(body),
-    )
-    let text = `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\n`
-    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
-    socket.end(`${text}\r\n${body}`)
-    // Later bytes of the client must be read: else the close is a reset, which drops the response.
-    discardInput(socket)
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
-    socket.once('close', () => clearTimeout(timer))
+    const { errorFormat = 'openai', requestId = '' } = exchange?.request ?? {}
+    sendLastError(socket, code, errorFormat, requestId)
   }
 }
 

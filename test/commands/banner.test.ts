@@ -6,6 +6,7 @@ const BANNER: Banner = {
   version: '1.2.3',
   url: 'http://127.0.0.1:4000',
   everyInterface: null,
+  workers: 1,
   upstreams: ['openai'],
   mode: 'keys',
   key: null,

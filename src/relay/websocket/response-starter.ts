@@ -52,6 +52,11 @@ export class ResponseStarter {
     return this.keyFault
   }
 
+  /** Another process has taken over: a connection without an open response is closed. */
+  get isRetiring(): boolean {
+    return this.context.retiring
+  }
+
   /** Why no other response may begin; null if one may. */
   get closingReason(): UseFault | 'draining' | null {
     return this.keyFault ?? (this.context.draining ? 'draining' : null)

@@ -356,7 +356,7 @@ export class SocketRelay implements Stage {
   /** Closes the connection if no other response may begin: for its key at once, else when none is open. */
   private closeWhenBarred(): void {
     const { ending } = this.tracker
-    const reason = this.starter.closingReason
+    const reason = this.starter.closingReason ?? (this.starter.isRetiring ? 'draining' : null)
     if (reason !== null && reason !== 'draining') this.endKey(reason)
     else if (ending !== null && this.client.isBetweenFrames) this.refuseConnection(ending, null)
     if (reason !== 'draining' || !this.isIdle) return

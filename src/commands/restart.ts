@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { locateLedger } from '../config/config.js'
+import { readErrorCode } from '../lib/error-code.js'
+import { type FoundRelay, findRunning, type RestartState, readRunning } from '../workers/running-file.js'
+import type { CommandIo } from './command-io.js'
+
+export const RESTART_HELP = `thinwire restart [--config FILE] [--pid PID]
+
+  --config FILE   the config file of the running relay; without it,
+                  thinwire.json in this folder is used if it exists
+  --pid PID       which relay, if several have this config's ledger folder
+
+Replaces the running relay of this machine by the code and the config that are
+on the disk now. No request is refused and no stream is cut: new processes take
+the connections once they are ready, and the old ones end when theirs have
+ended, or after timeouts.drainMs. If the new ones cannot start, the old ones go
+on. With several workers, listen, workers, metrics and the environment stay as
+they were: only a stop and a start can change them.
+
+Exit codes: 0 restarted, 1 the restart failed and the old relay goes on, 2 wrong
+settings or usage, 3 there is no such relay.
+`
+
+const OK = 0
+const FAILED = 1
+const WRONG_USAGE = 2
+const NOT_FOUND = 3
+
+/** Milliseconds between two looks at how far the restart has come. */
+const POLL_MS = 50
+
+/**
+ * `thinwire restart`: replaces the processes of a running relay, and waits until they are.
+ * @returns the exit code
+ * @throws ConfigError
+ */
+export async function runRestart(args: string[], { out, err, env, cwd }: CommandIo): Promise<number> {
+  const say = (text: string): boolean => out.write(`${text}\n`)
+  const complain = (text: string): boolean => err.write(`thinwire restart: ${text}\n`)
+  let options: { config?: string | undefined; pid?: string | undefined; help?: boolean | undefined }
+  try {
+    options = parseArgs({
+      args,
+      options: {
+        config: { type: 'string' },
+        pid: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values
+  } catch (error) {
+    complain((error as Error).message.split('\n')[0] ?? '')
+    err.write('usage: thinwire restart [--config FILE] [--pid PID]\n')
+    return WRONG_USAGE
+  }
+  if (options.help) {
+    out.write(RESTART_HELP)
+    return OK
+  }
+  const [folder = ''] = locateLedger({ file: options.config, env, cwd })
+  const found = findRunning(folder).running.filter(isRelay)
+  const chosen =
+    options.pid === undefined ? found : found.filter(({ relay }) => String(relay.pid) === options.pid)
+  const [target, ...others] = chosen
+  if (target === undefined) {
+    const which = options.pid === undefined ? 'no relay' : `no relay with the process id ${options.pid}`
+    complain(`${which} runs with the ledger folder ${folder}. Start one: thinwire start`)
+    return NOT_FOUND
+  }
+  if (others.length > 0) {
+    const list = chosen.map(({ relay }) => `${relay.pid} (${relay.url})`).join(', ')
+    complain(`several relays have the ledger folder ${folder}: choose one with --pid: ${list}`)
+    return WRONG_USAGE
+  }
+  try {
+    process.kill(target.relay.pid, 'SIGUSR2')
+  } catch (error) {
+    complain(
+      `the relay with the process id ${target.relay.pid} cannot be told (${readErrorCode(error)}): be its user`,
+    )
+    return FAILED
+  }
+  return watchRestart(target, say, complain)
+}
+
+/** Where no /proc tells whether the process is still the relay, its command line does. */
+function isRelay({ relay }: FoundRelay): boolean {
+  if (relay.born !== null) return true
+  try {
+    return / start\b/.test(
+      execFileSync('ps', ['-o', 'command=', '-p', String(relay.pid)], { encoding: 'utf8' }),
+    )
+  } catch {
+    return false
+  }
+}
+
+/** Waits for the end of the restart that the signal asks for, and says how far it has come. */
+async function watchRestart(
+  { path, relay }: FoundRelay,
+  say: (text: string) => void,
+  complain: (text: string) => void,
+): Promise<number> {
+  const before = relay.restart?.number ?? 0
+  const processes = relay.workers === 1 ? 'process' : `${relay.workers} workers`
+  say(`Restarting the relay at ${relay.url} (process ${relay.pid}, ${processes})`)
+  let shown = 0
+  for (;;) {
+    const now = readRunning(path)
+    if (now === null || now.pid !== relay.pid || !isAlive(relay.pid)) {
+      complain('the relay has ended')
+      return FAILED
+    }
+    const { restart } = now
+    if (restart !== null && restart.number > before) {
+      if (restart.replaced > shown && relay.workers > 1)
+        say(`  ${restart.replaced} of ${relay.workers} workers are new`)
+      shown = restart.replaced
+      if (restart.state !== 'running') return reportEnd(restart, say, complain)
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+}
+
+function reportEnd(
+  { state, problem, replaced }: RestartState,
+  say: (text: string) => void,
+  complain: (text: string) => void,
+): number {
+  if (state === 'done') {
+    say('Restarted. What was open ends with the old code.')
+    return OK
+  }
+  const kept =
+    replaced === 0 ? 'the relay goes on as it was' : `${replaced} workers are new, the others go on`
+  complain(`failed, ${kept}: ${problem ?? 'see its log'}`)
+  return FAILED
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,210 @@
+import { Keyring, KeyringError } from '../access/keyring.js'
+import { type Config, loadConfig } from '../config/config.js'
+import { ConfigError } from '../config/problems.js'
+import { startDemo } from '../demo/server.js'
+import { type Log, openLog } from '../observe/log.js'
+import type { SharedPorts } from '../workers/control.js'
+import { Primary } from '../workers/primary.js'
+import { RunningFile } from '../workers/running-file.js'
+import { WORKER_ENV } from '../workers/worker-seat.js'
+import { describeRelay, formatBanner } from './banner.js'
+import { issueFirstKey } from './first-key.js'
+import { formatAddress, formatOrigin } from './listening.js'
+import { EXIT_CANNOT_RUN, type ServeOptions } from './serve.js'
+import { endOnFault, LOG_DRAIN_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
+
+/**
+ * Runs a relay of several workers until a signal ends it. This process is their primary.
+ * @returns resolves, to the exit code, only if the relay could not start or cannot go on
+ */
+export async function serveAsPrimary(config: Config, options: ServeOptions): Promise<number> {
+  const log = await openLog(config.log, process.stdout.isTTY === true, { worker: null })
+  let keyring: Keyring | null
+  try {
+    keyring = config.keys.mode === 'keys' ? Keyring.open(config.keys.file) : null
+  } catch (error) {
+    if (!(error instanceof KeyringError)) throw error
+    options.print(`thinwire: ${error.message}`)
+    return EXIT_CANNOT_RUN
+  }
+  const demo = config.upstreams.length === 0 ? await startDemo() : null
+  const env = {
+    [WORKER_ENV.listen]: formatAddress(config.listen),
+    ...(demo === null ? {} : { [WORKER_ENV.demo]: demo.origin }),
+  }
+  return new Promise((resolve) => {
+    void Primary.start({
+      count: config.workers,
+      log,
+      env,
+      onReady: (ports) => relay.onReady(ports),
+      onGiveUp: (message, exitCode) => {
+        options.print(message)
+        relay.close()
+        void demo?.close().then(() => resolve(exitCode))
+        if (demo === null) resolve(exitCode)
+      },
+      onRestartStep: (replaced) => relay.onRestartStep(replaced),
+      onRestartEnd: (problem, replaced) => relay.onRestartEnd(problem, replaced),
+    }).then((primary) => {
+      relay.begin(primary)
+    })
+    const relay = new PrimaryProcess(config, options, log, keyring, demo !== null)
+  })
+}
+
+/** What a person, a terminal or a service manager wants of a relay of several workers. */
+class PrimaryProcess {
+  private readonly config: Config
+  private readonly options: ServeOptions
+  private readonly log: Log
+  private readonly keyring: Keyring | null
+  private readonly isDemo: boolean
+  private primary: Primary | null
+  private running: RunningFile | null
+  /** `performance.now()` of the first signal that ends the relay; 0 before it. */
+  private leftAt: number
+  private wantsRestart: boolean
+
+  constructor(config: Config, options: ServeOptions, log: Log, keyring: Keyring | null, isDemo: boolean) {
+    this.config = config
+    this.options = options
+    this.log = log
+    this.keyring = keyring
+    this.isDemo = isDemo
+    this.primary = null
+    this.running = null
+    this.leftAt = 0
+    this.wantsRestart = false
+  }
+
+  begin(primary: Primary): void {
+    this.primary = primary
+    endOnFault(null, this.log)
+    process.once('exit', () => this.close())
+    process.on('SIGTERM', () => this.onSignal(primary, 'SIGTERM', 15))
+    process.on('SIGINT', () => this.onSignal(primary, 'SIGINT', 2))
+    reloadOnHangup({ reload: () => primary.tell({ type: 'reload' }) }, this.log)
+    if (process.platform !== 'win32') process.on('SIGUSR2', () => this.restart(primary))
+  }
+
+  /** All workers serve: a person may use the relay now. */
+  onReady(ports: SharedPorts): void {
+    const { config, keyring, log } = this
+    let key = null
+    try {
+      key = issueFirstKey({ config, keyring, reloadKeys: () => keyring?.reload() }, this.options.firstKey)
+      this.primary?.tell({ type: 'keys' })
+    } catch (error) {
+      if (!(error instanceof KeyringError)) throw error
+      this.options.print(`thinwire: ${error.message}`)
+      this.primary?.killAll()
+      process.exit(EXIT_CANNOT_RUN)
+    }
+    this.running = openRunningFile(config, ports, log)
+    this.options.print(formatBanner(describeRelay({ config, keyring }, ports, key, this.isDemo)))
+    // The workers follow the key file from now on.
+    keyring?.close()
+  }
+
+  onRestartStep(replaced: number): void {
+    const { workers } = this.config
+    this.log.info({ replaced }, `restart: ${replaced} of ${workers} workers are new`)
+    this.showRestart('running', replaced, null)
+  }
+
+  onRestartEnd(problem: string | null, replaced: number): void {
+    const { log, primary } = this
+    if (problem === null) {
+      log.info({ replaced }, 'restart: all workers are new; the old ones end when their connections end')
+    } else {
+      const kept = replaced === 0 ? 'the workers stay' : 'the other workers stay'
+      log.error({ replaced }, `restart: failed, ${kept}: ${problem}`)
+    }
+    this.showRestart(problem === null ? 'done' : 'failed', replaced, problem)
+    if (this.wantsRestart && primary !== null) setImmediate(() => this.restart(primary))
+  }
+
+  close(): void {
+    this.running?.remove()
+    this.running = null
+    this.keyring?.close()
+  }
+
+  private onSignal(primary: Primary, signal: NodeJS.Signals, number: number): void {
+    if (this.leftAt === 0) {
+      this.leftAt = performance.now()
+      void this.leave(primary, signal)
+    } else if (performance.now() - this.leftAt >= SAME_SIGNAL_MS) {
+      this.log.warn({ signal }, `${signal} again: ending now`)
+      // The exit code by which shells report a process that a signal has ended.
+      void primary.stop(signal, 128 + number).then(() => process.exit(128 + number))
+    }
+  }
+
+  private async leave(primary: Primary, signal: string): Promise<void> {
+    const { log } = this
+    log.info({ signal }, `${signal}: the workers end when their open requests have ended`)
+    const exitCode = await primary.leave(signal)
+    log.info({}, 'ended')
+    await log.drain(LOG_DRAIN_MS)
+    process.exit(exitCode)
+  }
+
+  /** During a restart, another one follows it: the files may have changed since. */
+  private restart(primary: Primary): void {
+    if (this.leftAt !== 0) return
+    this.wantsRestart = primary.isRestarting
+    if (this.wantsRestart) return
+    this.running?.beginRestart()
+    const problem = this.findProblem()
+    if (problem !== null) {
+      this.onRestartEnd(problem, 0)
+      return
+    }
+    this.log.info({}, 'restart: each worker is replaced by a new one')
+    primary.restart()
+  }
+
+  /**
+   * Looks at the config that the new workers would have.
+   * @returns why it cannot be used; null if it can
+   */
+  private findProblem(): string | null {
+    try {
+      const { listen, workers, metrics } = loadConfig(this.options.source)
+      const { config } = this
+      const later: string[] = []
+      if (formatAddress(listen) !== formatAddress(config.listen)) later.push('listen')
+      if (workers !== config.workers) later.push('workers')
+      if (JSON.stringify(metrics) !== JSON.stringify(config.metrics)) later.push('metrics')
+      if (later.length > 0) {
+        const names = later.join(', ')
+        this.log.warn({ settings: later }, `${names}: only a stop and a start of the relay can change this`)
+      }
+      return null
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message
+      throw error
+    }
+  }
+
+  private showRestart(state: 'running' | 'done' | 'failed', replaced: number, problem: string | null): void {
+    this.running?.showRestart(state, replaced, problem)
+  }
+}
+
+/** Without this file `thinwire restart` does not find the relay, but all else works. */
+function openRunningFile(
+  { listen, ledger, workers }: Config,
+  { host, port }: SharedPorts,
+  log: Log,
+): RunningFile | null {
+  try {
+    const url = formatOrigin(host, port, listen.tls !== null)
+    return new RunningFile(ledger.folder, { url, workers })
+  } catch (error) {
+    log.warn({ err: error }, `${ledger.folder} cannot be written: thinwire restart will not find this relay`)
+    return null
+  }
+}

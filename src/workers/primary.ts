@@ -1,0 +1,215 @@
+import type { Cluster, Worker } from 'node:cluster'
+import { ignore } from '../lib/ignore.js'
+import type { Log } from '../observe/log.js'
+import { Readiness } from '../observe/readiness.js'
+import { hearWorker, type SharedPorts, type ToPrimary, type ToWorker, tellWorker } from './control.js'
+import { closeHandoffs } from './handoffs.js'
+import { type Link, openLink } from './link.js'
+import { type Death, Supervision, type SupervisionHands } from './supervision.js'
+
+/** Milliseconds between two looks at what is due. */
+const TICK_MS = 1_000
+
+/** How long workers have to end by themselves after a second signal; milliseconds. */
+const STOP_MS = 2_000
+
+export interface PrimaryOptions {
+  /** How many workers there are to be. */
+  readonly count: number
+  readonly log: Log
+  /** Variables that every worker has besides those of this process. */
+  readonly env: Readonly<Record<string, string>>
+  /** Called for each new worker, before it has started: parts of the primary that serve it take its link. */
+  readonly onWorker?: (number: number, link: Link) => void
+  /** Called once, when all workers are ready for the first time. */
+  readonly onReady: (ports: SharedPorts) => void
+  /** No worker runs, and none can start. */
+  readonly onGiveUp: (message: string, exitCode: number) => void
+  /** So many workers have been replaced in a restart. */
+  readonly onRestartStep: (replaced: number) => void
+  /** A restart is over. @param problem null: all workers are new ones now */
+  readonly onRestartEnd: (problem: string | null, replaced: number) => void
+}
+
+interface Seat {
+  readonly worker: Worker
+  readonly link: Link
+}
+
+/**
+ * Starts the workers, replaces those that die, and passes on what a person wants of the relay. It serves no request:
+ * it only takes connections and hands each to the next worker that is free (node:cluster, round robin).
+ */
+export class Primary implements SupervisionHands {
+  private readonly options: PrimaryOptions
+  private readonly cluster: Cluster
+  private readonly supervision: Supervision
+  private readonly seats: Map<number, Seat>
+  private readonly readiness: Readiness
+  private readonly clock: NodeJS.Timeout
+  private ports: SharedPorts | null
+  private hasBeenReady: boolean
+  private replaced: number
+  private worstExit: number
+  private ended: (exitCode: number) => void
+
+  private constructor(cluster: Cluster, options: PrimaryOptions) {
+    this.options = options
+    this.cluster = cluster
+    this.supervision = new Supervision(options.count, this)
+    this.seats = new Map()
+    this.readiness = new Readiness()
+    this.clock = setInterval(() => this.supervision.tick(performance.now()), TICK_MS)
+    this.ports = null
+    this.hasBeenReady = false
+    this.replaced = 0
+    this.worstExit = 0
+    this.ended = ignore
+    this.supervision.start()
+  }
+
+  /** Starts the workers. A worker is this program once more, with the same arguments. */
+  static async start(options: PrimaryOptions): Promise<Primary> {
+    // Loaded only where it is used: a relay of one process does without it.
+    const { default: cluster } = await import('node:cluster')
+    cluster.schedulingPolicy = cluster.SCHED_RR
+    cluster.setupPrimary({ args: process.argv.slice(2), serialization: 'advanced' })
+    return new Primary(cluster, options)
+  }
+
+  /** Tells all workers. */
+  tell(message: ToWorker): void {
+    for (const { link } of this.seats.values()) tellWorker(link, message)
+  }
+
+  /** Replaces all workers, one by one, by new ones with the code and the config that are on the disk now. */
+  restart(): void {
+    this.supervision.beginRestart()
+  }
+
+  get isRestarting(): boolean {
+    return this.supervision.isRestarting
+  }
+
+  /**
+   * Lets the workers end when their open requests have ended.
+   * @returns resolves when all have ended, to the highest of their exit codes
+   */
+  leave(signal: string): Promise<number> {
+    return new Promise((resolve) => {
+      this.ended = resolve
+      if (this.supervision.leave()) this.onAllEnded()
+      this.tell({ type: 'drain', signal, isProbed: this.readiness.isProbed })
+    })
+  }
+
+  /** Ends the workers at once. @returns resolves when all have ended */
+  async stop(signal: string, exitCode: number): Promise<void> {
+    const timer = setTimeout(() => this.killAll(), STOP_MS)
+    const ended = new Promise<number>((resolve) => {
+      this.ended = resolve
+      if (this.supervision.leave()) this.onAllEnded()
+    })
+    this.tell({ type: 'stop', signal, exitCode })
+    await ended
+    clearTimeout(timer)
+  }
+
+  /** Ends all workers by force. */
+  killAll(): void {
+    for (const { worker } of this.seats.values()) worker.process.kill('SIGKILL')
+  }
+
+  fork(number: number): void {
+    const worker = this.cluster.fork({ ...this.options.env, THINWIRE_WORKER: String(number) })
+    const link = openLink(worker)
+    const closeLost = closeHandoffs(worker.process)
+    this.seats.set(number, { worker, link })
+    this.options.onWorker?.(number, link)
+    hearWorker(link, (message) => this.onMessage(number, message))
+    tellWorker(link, { type: 'standing', ready: this.supervision.readyCount, of: this.options.count })
+    // A process that cannot be started, as there is no memory for it, has no exit.
+    worker.process.once('error', (error) => this.onExit(number, error.message, 1))
+    worker.once('exit', (code, signal) => {
+      closeLost()
+      this.onExit(number, describeExit(code, signal), code ?? 1)
+    })
+  }
+
+  retire(number: number): void {
+    const seat = this.seats.get(number)
+    if (seat !== undefined) tellWorker(seat.link, { type: 'retire' })
+  }
+
+  kill(number: number): void {
+    this.seats.get(number)?.worker.process.kill('SIGKILL')
+  }
+
+  onStanding(ready: number): void {
+    const { count } = this.options
+    this.tell({ type: 'standing', ready, of: count })
+    if (this.hasBeenReady || this.ports === null || ready < count) return
+    this.hasBeenReady = true
+    this.options.onReady(this.ports)
+  }
+
+  onDeath({ number, how, problem }: Death, waitMs: number): void {
+    const what =
+      problem === null ? `worker ${number} died (${how})` : `worker ${number} could not start: ${problem}`
+    const next =
+      waitMs === 0
+        ? 'a new one takes its place'
+        : `workers die often: a new one takes its place in ${waitMs / 1_000} s`
+    this.options.log.error({ worker: number, how, wait_ms: waitMs }, `${what}; ${next}`)
+  }
+
+  onRestartStep(replaced: number): void {
+    this.replaced = replaced
+    this.options.onRestartStep(replaced)
+  }
+
+  onRestartEnd(problem: string | null): void {
+    const { replaced } = this
+    this.replaced = 0
+    this.options.onRestartEnd(problem, replaced)
+  }
+
+  giveUp(message: string, exitCode: number): void {
+    clearInterval(this.clock)
+    this.options.onGiveUp(message, exitCode)
+  }
+
+  onAllEnded(): void {
+    clearInterval(this.clock)
+    this.ended(this.worstExit)
+  }
+
+  private onMessage(number: number, message: ToPrimary): void {
+    switch (message.type) {
+      case 'listening':
+        this.ports ??= message
+        return
+      case 'ready':
+        this.options.log.info({ worker: number }, `worker ${number} is ready`)
+        this.supervision.onReady(number)
+        return
+      case 'failed':
+        this.supervision.onFailed(number, message.message, message.exitCode)
+        return
+      case 'asked':
+        this.readiness.onAsked()
+    }
+  }
+
+  private onExit(number: number, how: string, code: number): void {
+    if (!this.seats.delete(number)) return
+    this.worstExit = Math.max(this.worstExit, code)
+    this.supervision.onExit(number, how, performance.now())
+  }
+}
+
+function describeExit(code: number | null, signal: string | null): string {
+  // V8 ends a process so whose heap is full; it has written why on standard error.
+  if (signal === 'SIGABRT') return 'signal SIGABRT, as when its memory is full'
+  return signal === null ? `exit code ${code}` : `signal ${signal}`
+}

@@ -1,0 +1,123 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isRunning, markProcess, type ProcessMark, parseObject } from '../ledger/starts.js'
+
+/** A restart of the workers, as far as it has come. */
+export interface RestartState {
+  /** Counts the restarts of this relay, from 1. */
+  readonly number: number
+  readonly state: 'running' | 'done' | 'failed'
+  /** Workers that new ones have replaced. */
+  readonly replaced: number
+  /** Why it failed; null if it did not. */
+  readonly problem: string | null
+}
+
+/** What `thinwire restart` has to know of a running relay. */
+export interface RunningRelay extends ProcessMark {
+  /** Where it listens, as an origin. */
+  readonly url: string
+  readonly workers: number
+  /** The last one; null if there was none. */
+  readonly restart: RestartState | null
+}
+
+const NAME = /^running-\d+\.json$/
+
+/**
+ * The file `running-PID.json` in the folder of the ledger. It is there while the relay runs, and says how far a restart
+ * has come. A relay that is killed leaves it; the next start with this folder removes it.
+ */
+export class RunningFile {
+  private readonly path: string
+  private relay: RunningRelay
+
+  constructor(folder: string, { url, workers }: Pick<RunningRelay, 'url' | 'workers'>) {
+    this.path = join(folder, `running-${process.pid}.json`)
+    this.relay = { ...markProcess(), url, workers, restart: null }
+    mkdirSync(folder, { recursive: true })
+    for (const { path } of findRunning(folder).over) rmSync(path, { force: true })
+    this.write()
+  }
+
+  /** A restart begins. */
+  beginRestart(): void {
+    const number = (this.relay.restart?.number ?? 0) + 1
+    this.show({ number, state: 'running', replaced: 0, problem: null })
+  }
+
+  /** How far the restart has come. */
+  showRestart(state: RestartState['state'], replaced: number, problem: string | null): void {
+    const { restart } = this.relay
+    if (restart !== null) this.show({ number: restart.number, state, replaced, problem })
+  }
+
+  remove(): void {
+    try {
+      rmSync(this.path, { force: true })
+    } catch {
+      // The next start removes it.
+    }
+  }
+
+  private show(restart: RestartState): void {
+    this.relay = { ...this.relay, restart }
+    try {
+      this.write()
+    } catch {
+      // The log says it, too. A full disk does not end a restart.
+    }
+  }
+
+  private write(): void {
+    // Renamed, so that a reader finds a whole one. A link of that name is replaced and not followed.
+    const draft = `${this.path}.tmp`
+    rmSync(draft, { force: true })
+    writeFileSync(draft, `${JSON.stringify(this.relay)}\n`, { mode: 0o640, flag: 'wx' })
+    renameSync(draft, this.path)
+  }
+}
+
+/** A file of that name, and what it says. */
+export interface FoundRelay {
+  readonly path: string
+  readonly relay: RunningRelay
+}
+
+/** Finds the relays of a folder: those that run on this machine, and those that are over. */
+export function findRunning(folder: string): { readonly running: FoundRelay[]; readonly over: FoundRelay[] } {
+  const { host } = markProcess()
+  const running: FoundRelay[] = []
+  const over: FoundRelay[] = []
+  for (const name of listNames(folder)) {
+    const path = join(folder, name)
+    const relay = readRunning(path)
+    if (relay === null) continue
+    // Without /proc it cannot be told: a process of that number counts as the relay.
+    if (isRunning(relay) === false) over.push({ path, relay })
+    else if (relay.host === host) running.push({ path, relay })
+  }
+  return { running, over }
+}
+
+/** @returns null if there is no such file, or none that can be understood */
+export function readRunning(path: string): RunningRelay | null {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+  const relay = parseObject(text) as Partial<RunningRelay> | null
+  if (relay === null || typeof relay.host !== 'string') return null
+  if (!Number.isSafeInteger(relay.pid) || (relay.pid as number) < 1) return null
+  return relay as RunningRelay
+}
+
+function listNames(folder: string): string[] {
+  try {
+    return readdirSync(folder).filter((name) => NAME.test(name))
+  } catch {
+    return []
+  }
+}
