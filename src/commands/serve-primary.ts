@@ -10,8 +10,9 @@ import { WORKER_ENV } from '../workers/worker-seat.js'
 import { describeRelay, formatBanner } from './banner.js'
 import { issueFirstKey } from './first-key.js'
 import { formatAddress, formatOrigin } from './listening.js'
-import { EXIT_CANNOT_RUN, type ServeOptions } from './serve.js'
-import { endOnFault, LOG_DRAIN_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
+import { EXIT_CANNOT_RUN, findServiceManager, type ServeOptions } from './serve.js'
+import type { ServiceManager } from './service-manager.js'
+import { endOnFault, LOG_DRAIN_MS, RECORDS_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
 
 /**
  * Runs a relay of several workers until a signal ends it. This process is their primary.
@@ -19,6 +20,7 @@ import { endOnFault, LOG_DRAIN_MS, reloadOnHangup, SAME_SIGNAL_MS } from './sign
  */
 export async function serveAsPrimary(config: Config, options: ServeOptions): Promise<number> {
   const log = await openLog(config.log, process.stdout.isTTY === true, { worker: null })
+  const manager = await findServiceManager(log)
   let keyring: Keyring | null
   try {
     keyring = config.keys.mode === 'keys' ? Keyring.open(config.keys.file) : null
@@ -30,6 +32,7 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
   const demo = config.upstreams.length === 0 ? await startDemo() : null
   const env = {
     [WORKER_ENV.listen]: formatAddress(config.listen),
+    ...(config.listen.fd === undefined ? {} : { [WORKER_ENV.socket]: String(config.listen.fd) }),
     ...(demo === null ? {} : { [WORKER_ENV.demo]: demo.origin }),
   }
   return new Promise((resolve) => {
@@ -41,6 +44,7 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
       onGiveUp: (message, exitCode) => {
         options.print(message)
         relay.close()
+        manager?.close()
         void demo?.close().then(() => resolve(exitCode))
         if (demo === null) resolve(exitCode)
       },
@@ -49,7 +53,7 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
     }).then((primary) => {
       relay.begin(primary)
     })
-    const relay = new PrimaryProcess(config, options, log, keyring, demo !== null)
+    const relay = new PrimaryProcess(config, options, log, keyring, demo !== null, manager)
   })
 }
 
@@ -60,18 +64,28 @@ class PrimaryProcess {
   private readonly log: Log
   private readonly keyring: Keyring | null
   private readonly isDemo: boolean
+  private readonly manager: ServiceManager | null
   private primary: Primary | null
   private running: RunningFile | null
   /** `performance.now()` of the first signal that ends the relay; 0 before it. */
   private leftAt: number
   private wantsRestart: boolean
 
-  constructor(config: Config, options: ServeOptions, log: Log, keyring: Keyring | null, isDemo: boolean) {
+  /** @param manager is told what the relay does */
+  constructor(
+    config: Config,
+    options: ServeOptions,
+    log: Log,
+    keyring: Keyring | null,
+    isDemo: boolean,
+    manager: ServiceManager | null,
+  ) {
     this.config = config
     this.options = options
     this.log = log
     this.keyring = keyring
     this.isDemo = isDemo
+    this.manager = manager
     this.primary = null
     this.running = null
     this.leftAt = 0
@@ -84,7 +98,7 @@ class PrimaryProcess {
     process.once('exit', () => this.close())
     process.on('SIGTERM', () => this.onSignal(primary, 'SIGTERM', 15))
     process.on('SIGINT', () => this.onSignal(primary, 'SIGINT', 2))
-    reloadOnHangup({ reload: () => primary.tell({ type: 'reload' }) }, this.log)
+    reloadOnHangup({ reload: () => primary.tell({ type: 'reload' }) }, this.log, this.manager)
     if (process.platform !== 'win32') process.on('SIGUSR2', () => this.restart(primary))
   }
 
@@ -102,7 +116,10 @@ class PrimaryProcess {
       process.exit(EXIT_CANNOT_RUN)
     }
     this.running = openRunningFile(config, ports, log)
-    this.options.print(formatBanner(describeRelay({ config, keyring }, ports, key, this.isDemo)))
+    const banner = describeRelay({ config, keyring }, ports, key, this.isDemo)
+    this.options.print(formatBanner(banner))
+    const address = banner.everyInterface ?? banner.url
+    this.manager?.ready(`${config.workers} workers listen on ${address}`)
     // The workers follow the key file from now on.
     keyring?.close()
   }
@@ -144,6 +161,8 @@ class PrimaryProcess {
 
   private async leave(primary: Primary, signal: string): Promise<void> {
     const { log } = this
+    const { drainMs } = this.config.timeouts
+    this.manager?.stopping('ending when the open requests have ended', drainMs + RECORDS_MS)
     log.info({ signal }, `${signal}: the workers end when their open requests have ended`)
     const exitCode = await primary.leave(signal)
     log.info({}, 'ended')

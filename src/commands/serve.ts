@@ -61,7 +61,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
 }
 
 /** Its code is loaded only where there is one. */
-async function findServiceManager(log: Log): Promise<ServiceManager | null> {
+export async function findServiceManager(log: Log): Promise<ServiceManager | null> {
   if (process.env.NOTIFY_SOCKET === undefined) return null
   return (await import('./service-manager.js')).openServiceManager(process.env, process.pid, log)
 }

@@ -9,7 +9,7 @@ export const EXIT_FAULT = 1
 export const LOG_DRAIN_MS = 1_000
 
 /** How long the last records may take behind a drain, if the disk does not answer. */
-const RECORDS_MS = 10_000
+export const RECORDS_MS = 10_000
 
 /**
  * Signals that follow each other faster than this count as one: the terminal sends Ctrl-C to `npm start` and to its

@@ -60,9 +60,9 @@ export async function runStart(args: string[]): Promise<number> {
     return EXIT_WRONG_USAGE
   }
   const { config: file, listen } = options
-  const source = { file, listen, sockets, env: process.env, cwd: process.cwd() }
-  // The address of a worker is the primary's, whatever its config says now.
-  const settings = readSettings(worker === null ? source : { ...source, listen: worker.listen }, print)
+  const ordinary = { file, listen, sockets, env: process.env, cwd: process.cwd() }
+  const source = worker === null ? ordinary : sourceOf(worker, ordinary)
+  const settings = readSettings(source, print)
   if (settings === null) {
     if (worker !== null) {
       tellPrimary(worker.link, { type: 'failed', message: problems.join('\n'), exitCode: EXIT_WRONG_USAGE })
@@ -81,6 +81,11 @@ export async function runStart(args: string[]): Promise<number> {
   const serving = { source, prices, print, firstKey }
   if (config.workers > 1) return (await import('./serve-primary.js')).serveAsPrimary(config, serving)
   return (await import('./serve.js')).serve(config, serving)
+}
+
+/** The address of a worker is the primary's, whatever its config says now. */
+function sourceOf({ listen, socket }: WorkerStart, source: ConfigSource): ConfigSource {
+  return { ...source, listen, sockets: socket === null ? {} : { relay: socket } }
 }
 
 /** Node's cluster is loaded only by a process that a primary has started. */

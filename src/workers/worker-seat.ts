@@ -4,6 +4,7 @@ import { type Link, openLink, type ProcessLink } from './link.js'
 export const WORKER_ENV = {
   number: 'THINWIRE_WORKER',
   listen: 'THINWIRE_WORKER_LISTEN',
+  socket: 'THINWIRE_WORKER_SOCKET',
   demo: 'THINWIRE_WORKER_DEMO',
 } as const
 
@@ -20,6 +21,8 @@ export interface WorkerStart extends WorkerSeat {
   readonly link: ProcessLink
   /** HOST:PORT of all workers: only the primary decides it. */
   readonly listen: string
+  /** The primary's descriptor of a listening socket that was handed over to it; null if it binds `listen`. */
+  readonly socket: number | null
   /** Origin of the demo upstream; null if the relay does without. */
   readonly demo: string | null
 }
@@ -30,6 +33,7 @@ export interface WorkerStart extends WorkerSeat {
  */
 export async function takeWorkerSeat(env: NodeJS.ProcessEnv): Promise<WorkerStart | null> {
   const { [WORKER_ENV.number]: text, [WORKER_ENV.listen]: listen, [WORKER_ENV.demo]: demo } = env
+  const { [WORKER_ENV.socket]: socket } = env
   for (const name of Object.values(WORKER_ENV)) delete env[name]
   const number = Number(text)
   if (!Number.isSafeInteger(number) || number < 1 || listen === undefined || process.send === undefined)
@@ -38,5 +42,11 @@ export async function takeWorkerSeat(env: NodeJS.ProcessEnv): Promise<WorkerStar
   if (cluster.worker === undefined) return null
   // Else node:cluster ends this process at once when the primary is gone, with all its streams.
   cluster.worker.exitedAfterDisconnect = true
-  return { number, link: openLink(process as Parameters<typeof openLink>[0]), listen, demo: demo ?? null }
+  return {
+    number,
+    link: openLink(process as Parameters<typeof openLink>[0]),
+    listen,
+    socket: socket === undefined ? null : Number(socket),
+    demo: demo ?? null,
+  }
 }
