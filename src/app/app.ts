@@ -48,6 +48,8 @@ export interface AppOptions {
   readonly useDemo?: ((config: Config) => Config) | undefined
   /** Keys that take the place of the key file's. */
   readonly keyring?: Pick<Keyring, 'find'>
+  /** Number of this process among the workers of a relay, from 1; null, or not given: the relay is one process. */
+  readonly worker?: number | null
   /** False: nothing is recorded in the ledger. */
   readonly recordsUsage?: boolean
   /** Of a relay that is one of several workers: its number, and the link to the primary. */
@@ -85,7 +87,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const upstreams = createUpstreams(config, [], createCredentialLogger(log))
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
-  const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
+  const ledger =
+    options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices, options.worker ?? null)
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')

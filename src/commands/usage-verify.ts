@@ -17,7 +17,8 @@ thinwire usage verify --limits [--config FILE] [--folder DIR] [--json]
 
 Reads the usage ledger and prints for each file the number of records, torn
 lines and duplicate records, and then what is wrong with them. Each start of a
-relay numbers its records without a gap, so missing records are found; it chains
+relay, or of one of its workers, numbers its records without a gap, so missing
+records are found, and whose they are; it chains
 them by hashes, so changed, removed and inserted lines are found; and it notes
 how it has ended, so a start that was killed is found. Rollups are compared with
 the records.
@@ -44,8 +45,9 @@ options.
     // Before the records: what is written meanwhile is no gap.
     const starts = await readStarts(folders)
     const verifier = new Verifier()
-    await readFiles(files, io, ({ name, day, folder }) => {
-      const file = verifier.begin(folder === folders[0] ? name : join(folder, name), day, folder)
+    await readFiles(files, io, ({ name, day, folder, worker }) => {
+      const shown = folder === folders[0] ? name : join(folder, name)
+      const file = verifier.begin(shown, day, folder, worker)
       return (line) => verifier.push(file, line)
     })
     const found = verifier.finish(starts)
@@ -81,14 +83,16 @@ function formatVerification(
   writers: Verifier['writers'],
 ): string[] {
   const { gaps, breaks, starts } = found
+  // A longer path, to the fallback folder, is not lined up.
+  const width = Math.max(26, ...files.map(({ name }) => (name.includes('/') ? 0 : name.length)))
   const lines = [
-    `${'file'.padEnd(26)} ${['records', 'torn', 'twice'].map((head) => head.padStart(11)).join(' ')}`,
+    `${'file'.padEnd(width)} ${['records', 'torn', 'twice'].map((head) => head.padStart(11)).join(' ')}`,
   ]
   let records = 0
   for (const file of files) {
     records += file.records
     const counts = [file.records, file.torn, file.duplicates].map((count) => String(count).padStart(11))
-    lines.push(`${file.name.padEnd(26)} ${counts.join(' ')}`)
+    lines.push(`${file.name.padEnd(width)} ${counts.join(' ')}`)
   }
   lines.push('')
   let missing = 0
@@ -105,9 +109,11 @@ function formatVerification(
   return lines
 }
 
-function formatWriters({ starts, imports }: Verifier['writers']): string {
+function formatWriters({ starts, imports, workers }: Verifier['writers']): string {
   const texts: string[] = []
-  if (starts > 0 || imports === 0) texts.push(`${starts} ${starts === 1 ? 'start' : 'starts'} of the relay`)
+  const of = workers === 0 ? '' : ` (${workers} ${workers === 1 ? 'worker' : 'workers'})`
+  if (starts > 0 || imports === 0)
+    texts.push(`${starts} ${starts === 1 ? 'start' : 'starts'} of the relay${of}`)
   if (imports > 0) texts.push(`${imports} ${imports === 1 ? 'import' : 'imports'} of direct traffic`)
   return texts.join(' and ')
 }
@@ -118,17 +124,21 @@ function isForeign(files: readonly FileReport[]): boolean {
 }
 
 function formatRanges(ranges: Verification['gaps'], noun: string): string[] {
-  const lines = ranges
-    .slice(0, MOST_SHOWN)
-    .map(
-      ({ writer, from, to }) => `  ${writer} ${from === to ? `record ${from}` : `records ${from} to ${to}`}`,
-    )
+  const lines = ranges.slice(0, MOST_SHOWN).map(({ from, to, ...of }) => {
+    const which = from === to ? `record ${from}` : `records ${from} to ${to}`
+    return `  ${nameWriter(of)} ${which}`
+  })
   const more = ranges.length - MOST_SHOWN
   return more > 0 ? [...lines, `  and ${more} more ${noun}; --json prints all`] : lines
 }
 
-function formatStart({ writer, started, kind, windowMs, lost, underWay }: StartFinding): string[] {
-  const start = `${writer}, started at ${started},`
+/** Names a writer; of a relay with several workers, also the worker: `w-1f (worker 3)`. */
+function nameWriter({ writer, worker }: { writer: string; worker: number | null }): string {
+  return worker === null ? writer : `${writer} (worker ${worker})`
+}
+
+function formatStart({ started, kind, windowMs, lost, underWay, ...of }: StartFinding): string[] {
+  const start = `${nameWriter(of)}, started at ${started},`
   const requests = underWay === 1 ? '1 request' : `${underWay} requests`
   const isOne = underWay === 1
   const window = `  at most the records of its last ${windowMs} ms may be missing`

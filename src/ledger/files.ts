@@ -44,23 +44,42 @@ export interface LedgerName {
   readonly day: string
   /** From 1; the name of the first part has no number. */
   readonly part: number
+  /** Worker that writes the file, from 1 to 9999; null if a relay of one process does, or an import. */
+  readonly worker: number | null
 }
 
-const NAME = /^usage-(\d{4}-\d\d-\d\d)(?:\.([1-9]\d*))?\.jsonl$/
+const NAME = /^usage-(\d{4}-\d\d-\d\d)(?:\.w([1-9]\d{0,3}))?(?:\.([1-9]\d*))?\.jsonl$/
 
-/** Formats a file name: `usage-2026-03-01.jsonl`, `usage-2026-03-01.2.jsonl`. @param day `YYYY-MM-DD` */
-export function formatLedgerName(day: string, part: number): string {
-  return part === 1 ? `usage-${day}.jsonl` : `usage-${day}.${part}.jsonl`
+/**
+ * Formats a file name: `usage-2026-03-01.jsonl`, `usage-2026-03-01.2.jsonl`; of a worker `usage-2026-03-01.w3.jsonl`,
+ * `usage-2026-03-01.w3.2.jsonl`.
+ * @param day `YYYY-MM-DD`
+ */
+export function formatLedgerName(day: string, part: number, worker: number | null = null): string {
+  return `usage-${day}${worker === null ? '' : `.w${worker}`}${part === 1 ? '' : `.${part}`}.jsonl`
 }
 
-/** Picks the names of ledger files, from the oldest to the newest. */
+/** Picks the names of ledger files, from the oldest to the newest: by day, then part, then worker. */
 export function listLedgerNames(names: readonly string[]): LedgerName[] {
   const found: LedgerName[] = []
   for (const name of names) {
-    const [, day, part] = NAME.exec(name) ?? []
-    if (day !== undefined) found.push({ name, day, part: Number(part ?? 1) })
+    const [, day, worker, part] = NAME.exec(name) ?? []
+    if (day === undefined) continue
+    found.push({ name, day, part: Number(part ?? 1), worker: worker === undefined ? null : Number(worker) })
   }
-  return found.sort((a, b) => (a.day === b.day ? a.part - b.part : a.day < b.day ? -1 : 1))
+  return found.sort(compareLedgerNames)
+}
+
+/** Reads the worker from a file name of the ledger. */
+export function readWorker(name: string): number | null {
+  return listLedgerNames([name])[0]?.worker ?? null
+}
+
+function compareLedgerNames(a: LedgerName, b: LedgerName): number {
+  if (a.day !== b.day) return a.day < b.day ? -1 : 1
+  const difference = a.part - b.part || (a.worker ?? 0) - (b.worker ?? 0)
+  if (difference !== 0) return difference
+  return a.name < b.name ? -1 : 1
 }
 
 /** The real file system. Files are readable for their owner and group. */
@@ -181,6 +200,11 @@ function isMissing(error: unknown): boolean {
 }
 
 /** Path of a file of the ledger. */
-export function locateLedgerFile(folder: string, day: string, part: number): string {
-  return join(folder, formatLedgerName(day, part))
+export function locateLedgerFile(
+  folder: string,
+  day: string,
+  part: number,
+  worker: number | null = null,
+): string {
+  return join(folder, formatLedgerName(day, part, worker))
 }

@@ -29,6 +29,8 @@ export interface ProcessMark {
 /** First line of a start's journal. */
 export interface StartMark extends ProcessMark {
   readonly writer: string
+  /** Number of the worker; not there for a relay of one process. */
+  readonly worker?: number
   /** ISO 8601, UTC. */
   readonly started: string
   /** `ledger.flushMs` of that start. */
@@ -38,6 +40,8 @@ export interface StartMark extends ProcessMark {
 /** How a start ended. A line of `STARTS_FILE`. */
 export interface StartEnd {
   readonly writer: string
+  /** Number of the worker; not there for a relay of one process, and for an import. */
+  readonly worker?: number
   readonly started: string
   /** Null if the start was killed. */
   readonly ended: string | null
@@ -66,6 +70,7 @@ export function parseStartEnds(text: string): Map<string, StartEnd> {
     if ((ends.get(end.writer)?.ended ?? null) !== null) continue
     ends.set(end.writer, {
       writer: end.writer,
+      ...nameWorker(asCount(end.worker)),
       started: end.started,
       ended: typeof end.ended === 'string' ? end.ended : null,
       flush_ms: asCount(end.flush_ms) ?? 0,
@@ -85,12 +90,18 @@ export function parseStartMark(line: string): StartMark | null {
   if (typeof mark.host !== 'string' || typeof mark.pid !== 'number') return null
   return {
     writer: mark.writer,
+    ...nameWorker(asCount(mark.worker)),
     started: mark.started,
     flush_ms: asCount(mark.flush_ms) ?? 0,
     host: mark.host,
     pid: mark.pid,
     born: typeof mark.born === 'number' ? mark.born : null,
   }
+}
+
+/** The field of a worker's number, which lines of a relay of one process do not have. */
+export function nameWorker(worker: number | null): { worker?: number } {
+  return worker === null ? {} : { worker }
 }
 
 /** @returns null if the line is no JSON object */

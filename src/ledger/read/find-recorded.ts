@@ -5,16 +5,26 @@ import type { OpenRecord } from '../journal.js'
 import { readIdentity } from './entry.js'
 import { readBackwards } from './lines.js'
 
+/** Whose requests are looked for. */
+export interface RecordedSearch {
+  /** Writer of the journal. */
+  readonly writer: string
+  /**
+   * Only the files of this worker are read, or for null those of a relay of one process. Undefined: those of all, as
+   * another start may have begun to write these records into its own files.
+   */
+  readonly worker: number | null | undefined
+}
+
 /**
  * Finds which requests of a journal have a record. The files are read backwards, and only as far as such a record can
  * stand: a writer's numbers ascend in each file.
  * @param folders of the ledger
- * @param writer of the journal
  * @returns their ids
  */
 export async function findRecorded(
   folders: readonly string[],
-  writer: string,
+  { writer, worker }: RecordedSearch,
   open: ReadonlyMap<string, OpenRecord>,
 ): Promise<Set<string>> {
   const recorded = new Set<string>()
@@ -33,7 +43,9 @@ export async function findRecorded(
     return recorded.size < open.size && (found.writer !== writer || found.seq > seq)
   }
   for (const folder of folders) {
-    const names = listLedgerNames(await listFolder(folder)).filter(({ day }) => day >= firstDay)
+    const names = listLedgerNames(await listFolder(folder)).filter(
+      (name) => name.day >= firstDay && (worker === undefined || name.worker === worker),
+    )
     for (const { name } of names.reverse()) await readBack(join(folder, name), take)
   }
   return recorded

@@ -1,15 +1,16 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LF } from '../../lib/bytes.js'
-import { listLedgerNames } from '../files.js'
+import { type LedgerName, listLedgerNames } from '../files.js'
 import { LineSplitter, readBackwards } from './lines.js'
+import { mergeBackwards } from './merge-backwards.js'
 
 /** Bytes that are read at once; also how far back the start of a line is searched. */
 const CHUNK_BYTES = 64 * 1024
 
 /**
- * The newest files, this many, are watched: a relay may write to a file of the last day for a while after midnight, or
- * after its disk was full.
+ * The newest files of each worker, this many, are watched: a relay may write to a file of the last day for a while after
+ * midnight, or after its disk was full. They are of the newest days, this many.
  */
 const WATCHED = 8
 
@@ -24,11 +25,15 @@ interface Position {
 /** A file that existed at the start. */
 interface SkippedFile {
   readonly name: string
+  readonly worker: number | null
   /** Offset where its last complete line ends; null if the file is no longer written. */
   readonly end: number | null
 }
 
-/** Follows a ledger: reads appended lines from all files, also those of the next day or the next part. */
+/**
+ * Follows a ledger: reads appended lines from all files, also those of the next day, of the next part, or of another
+ * worker.
+ */
 export class LedgerTail {
   private readonly folder: string
   private readonly onLine: (line: string) => void
@@ -54,34 +59,42 @@ export class LedgerTail {
 
   /** Skips all complete lines that exist now. */
   async begin(): Promise<void> {
-    const names = listLedgerNames(await readdir(this.folder))
-    for (const { name } of names.slice(0, -WATCHED)) {
+    const { older, watched } = splitNames(listLedgerNames(await readdir(this.folder)))
+    for (const { name, worker } of older) {
       this.old.add(name)
-      this.skipped.push({ name, end: null })
+      this.skipped.push({ name, worker, end: null })
     }
-    for (const { name } of names.slice(-WATCHED)) {
+    for (const { name, worker } of watched) {
       await this.withFile(name, async (file, { ino, size }) => {
         const offset = await findLastLine(file, size)
         this.positions.set(name, { ino, splitter: new LineSplitter(this.onLine), offset })
-        this.skipped.push({ name, end: offset })
+        this.skipped.push({ name, worker, end: offset })
       })
     }
   }
 
   /**
-   * Reads the skipped lines backwards, from the last line on, through all files.
+   * Reads the skipped lines backwards, from the last line on, through all files; those of several workers by the time.
    * @param take gets each line without its line end; returns false to stop
    */
   async lookBack(take: (line: string) => boolean): Promise<void> {
-    let enough = false
-    for (const { name, end } of this.skipped.toReversed()) {
-      await this.withFile(name, async (file, { size }) => {
-        for await (const lines of readBackwards(file, end ?? (await findLastLine(file, size)))) {
-          enough = lines.some((line) => !take(line))
-          if (enough) return
-        }
-      })
-      if (enough) return
+    const workers = new Set(this.skipped.map(({ worker }) => worker))
+    const streams = [...workers].map((of) =>
+      this.readBack(this.skipped.filter(({ worker }) => worker === of).reverse()),
+    )
+    for await (const lines of mergeBackwards(streams)) if (lines.some((line) => !take(line))) return
+  }
+
+  /** @param files of one worker, the newest first */
+  private async *readBack(files: readonly SkippedFile[]): AsyncGenerator<string[]> {
+    for (const { name, end } of files) {
+      const file = await this.openFile(name)
+      if (file === null) continue
+      try {
+        yield* readBackwards(file, end ?? (await findLastLine(file, (await file.stat()).size)))
+      } finally {
+        await file.close()
+      }
     }
   }
 
@@ -90,13 +103,14 @@ export class LedgerTail {
     const names = listLedgerNames(await readdir(this.folder)).filter(({ name }) => !this.old.has(name))
     const there = new Set(names.map(({ name }) => name))
     for (const name of this.positions.keys()) if (!there.has(name)) this.positions.delete(name)
-    for (const { name } of names.slice(0, -WATCHED)) {
+    const { older, watched } = splitNames(names)
+    for (const { name } of older) {
       // A new file is read once, even if many appeared since the last call.
       if (!this.positions.has(name)) await this.readAppended(name)
       this.positions.delete(name)
       this.old.add(name)
     }
-    for (const { name } of names.slice(-WATCHED)) await this.readAppended(name)
+    for (const { name } of watched) await this.readAppended(name)
   }
 
   private async readAppended(name: string): Promise<void> {
@@ -129,18 +143,43 @@ export class LedgerTail {
     name: string,
     use: (file: FileHandle, stats: { ino: number; size: number }) => Promise<void>,
   ): Promise<void> {
-    let file: FileHandle
-    try {
-      file = await open(join(this.folder, name))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-      throw error
-    }
+    const file = await this.openFile(name)
+    if (file === null) return
     try {
       await use(file, await file.stat())
     } finally {
       await file.close()
     }
+  }
+
+  /** @returns null if the file no longer exists */
+  private async openFile(name: string): Promise<FileHandle | null> {
+    try {
+      return await open(join(this.folder, name))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+      throw error
+    }
+  }
+}
+
+/** Finds which files are watched. @param names the oldest first */
+function splitNames(names: readonly LedgerName[]): {
+  readonly older: readonly LedgerName[]
+  readonly watched: readonly LedgerName[]
+} {
+  const firstDay = [...new Set(names.map(({ day }) => day))].at(-WATCHED) ?? ''
+  const counts = new Map<number | null, number>()
+  const watched = new Set<LedgerName>()
+  for (const name of names.toReversed()) {
+    const count = counts.get(name.worker) ?? 0
+    if (count === WATCHED || name.day < firstDay) continue
+    counts.set(name.worker, count + 1)
+    watched.add(name)
+  }
+  return {
+    older: names.filter((name) => !watched.has(name)),
+    watched: names.filter((name) => watched.has(name)),
   }
 }
 

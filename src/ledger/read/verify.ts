@@ -17,6 +17,8 @@ export interface FileReport {
 /** A start that did not end well, or could not write all of its records. */
 export interface StartFinding {
   readonly writer: string
+  /** Number of the worker; null for a relay of one process. */
+  readonly worker: number | null
   readonly started: string
   /**
    * `killed`: it did not end well, and a later start has completed its records. `incomplete`: the next start of a relay
@@ -31,10 +33,13 @@ export interface StartFinding {
   readonly underWay: number
 }
 
+/** Records of a writer, and the worker that it was; null for a relay of one process, and for an import. */
+type OfWorker<T> = T & { readonly worker: number | null }
+
 /** Everything that is wrong with a ledger. */
 export interface Verification {
-  readonly gaps: readonly Gap[]
-  readonly breaks: readonly Break[]
+  readonly gaps: readonly OfWorker<Gap>[]
+  readonly breaks: readonly OfWorker<Break>[]
   readonly starts: readonly StartFinding[]
 }
 
@@ -52,6 +57,9 @@ export class Verifier {
   private readonly places: Map<FileReport, string>
   /** The day of each file, and whether it has records of relays, and of imports. */
   private readonly days: Map<FileReport, { readonly day: string; hasStarts: boolean; hasImports: boolean }>
+  /** Worker of each file that has one; and of each writer that was one. */
+  private readonly fileWorkers: Map<FileReport, number>
+  private readonly workers: Map<string, number>
 
   constructor() {
     this.files = []
@@ -60,6 +68,8 @@ export class Verifier {
     this.recovered = new Map()
     this.places = new Map()
     this.days = new Map()
+    this.fileWorkers = new Map()
+    this.workers = new Map()
   }
 
   /**
@@ -67,11 +77,13 @@ export class Verifier {
    * @param name as it is reported
    * @param day of its name
    * @param folder that it is in
+   * @param worker that writes it
    */
-  begin(name: string, day = name, folder = ''): FileReport {
+  begin(name: string, day = name, folder = '', worker: number | null = null): FileReport {
     const file = { name, records: 0, torn: 0, duplicates: 0 }
     this.places.set(file, `${folder} ${day}`)
     this.days.set(file, { day, hasStarts: false, hasImports: false })
+    if (worker !== null) this.fileWorkers.set(file, worker)
     this.files.push(file)
     return file
   }
@@ -92,6 +104,8 @@ export class Verifier {
       return
     }
     file.records++
+    const worker = this.fileWorkers.get(file)
+    if (worker !== undefined) this.workers.set(writer, worker)
     const ofDay = this.days.get(file)
     if (ofDay !== undefined) {
       if (isImport(writer)) ofDay.hasImports = true
@@ -106,6 +120,9 @@ export class Verifier {
   finish(starts: Starts): Verification {
     const ends = new Map<string, ChainEnd>()
     const { firstDay } = this
+    // A worker may have no file any more.
+    for (const { writer, worker } of [...starts.ended.values(), ...starts.open])
+      if (worker !== undefined) this.workers.set(writer, worker)
     for (const { writer, ended, records, chain } of starts.ended.values()) {
       if (ended === null || records === null) continue
       // A start of which there is nothing, from before the first file: its files were removed.
@@ -113,7 +130,11 @@ export class Verifier {
       if (chain !== null) ends.set(writer, { link: chain, records })
     }
     const breaks = this.chains.finish(ends, (writer, seq) => this.seen.isMissing(writer, seq))
-    return { gaps: this.gaps, breaks, starts: this.findStarts(starts) }
+    const name = <T extends Gap | Break>(found: T): OfWorker<T> => ({
+      ...found,
+      worker: this.workers.get(found.writer) ?? null,
+    })
+    return { gaps: this.gaps.map(name), breaks: breaks.map(name), starts: this.findStarts(starts) }
   }
 
   /**
@@ -130,14 +151,14 @@ export class Verifier {
     const found: StartFinding[] = []
     for (const { writer, started, ended: at, flush_ms: windowMs, lost } of ended.values()) {
       const underWay = this.recovered.get(writer) ?? 0
-      if (at === null) found.push({ writer, started, kind: 'killed', windowMs, lost: 0, underWay })
-      else if ((lost ?? 0) > 0)
-        found.push({ writer, started, kind: 'lost', windowMs: 0, lost: lost ?? 0, underWay })
+      const start = { writer, worker: this.workers.get(writer) ?? null, started }
+      if (at === null) found.push({ ...start, kind: 'killed', windowMs, lost: 0, underWay })
+      else if ((lost ?? 0) > 0) found.push({ ...start, kind: 'lost', windowMs: 0, lost: lost ?? 0, underWay })
     }
-    for (const { writer, started, flush_ms: windowMs, isRunning, openRequests: underWay } of open) {
+    for (const { writer, worker = null, started, flush_ms: windowMs, isRunning, openRequests } of open) {
       if (isRunning === true) continue
       const kind = isRunning === false ? 'incomplete' : 'unknown'
-      found.push({ writer, started, kind, windowMs, lost: 0, underWay })
+      found.push({ writer, worker, started, kind, windowMs, lost: 0, underWay: openRequests })
     }
     return found
   }
@@ -147,9 +168,10 @@ export class Verifier {
     return this.seen.gaps
   }
 
-  /** Numbers of writers: starts of relays, and imports, each of one day. */
-  get writers(): { readonly starts: number; readonly imports: number } {
+  /** Numbers of writers: starts of relays or of their workers, and imports, each of one day; and of workers. */
+  get writers(): { readonly starts: number; readonly imports: number; readonly workers: number } {
     const imports = this.seen.ranges.filter(([writer]) => isImport(writer)).length
-    return { starts: this.seen.writerCount - imports, imports }
+    const workers = new Set(this.workers.values()).size
+    return { starts: this.seen.writerCount - imports, imports, workers }
   }
 }

@@ -11,9 +11,10 @@ import { formatOpen } from '../journal.js'
 import type { Prices } from '../prices.js'
 import { type Entry, readEntry } from '../read/entry.js'
 import { formatRecord } from '../record.js'
-import { formatStartEnd, markProcess, STARTS_FILE } from '../starts.js'
+import { formatStartEnd, markProcess, nameWorker, STARTS_FILE } from '../starts.js'
 import { DISK_TIMEOUT_MS } from './disk-watch.js'
 import { Ledger } from './ledger.js'
+import { PATIENCE } from './ledger-folders.js'
 import { OpenJournal } from './open-journal.js'
 import { Recovery, type RecoveryLedger } from './recovery.js'
 
@@ -52,6 +53,7 @@ export class Bookkeeper implements SummarySink {
   private readonly options: Config['ledger']
   private readonly log: Pick<Log, 'warn' | 'info' | 'error'>
   private readonly prices: Prices | null
+  private readonly worker: number | null
   private readonly ledger: Ledger
   /** ISO 8601, UTC. */
   readonly started: string
@@ -69,14 +71,27 @@ export class Bookkeeper implements SummarySink {
   private isFormatting: boolean
   private reportedLost: number
 
-  constructor(options: Config['ledger'], log: Pick<Log, 'warn' | 'info' | 'error'>, prices: Prices | null) {
+  /** @param worker number of this process among those of a relay; null for a relay of one process */
+  constructor(
+    options: Config['ledger'],
+    log: Pick<Log, 'warn' | 'info' | 'error'>,
+    prices: Prices | null,
+    worker: number | null = null,
+  ) {
     this.options = options
     this.log = log
     this.prices = prices
-    this.ledger = new Ledger(options, log, prices)
+    this.worker = worker
+    this.ledger = new Ledger(options, log, prices, DISK, PATIENCE, worker)
     this.started = new Date().toISOString()
     const { writer } = this.ledger
-    const mark = { writer, started: this.started, flush_ms: options.flushMs, ...markProcess() }
+    const mark = {
+      writer,
+      ...nameWorker(worker),
+      started: this.started,
+      flush_ms: options.flushMs,
+      ...markProcess(),
+    }
     this.journal = new OpenJournal(this.folders, mark, DISK)
     const adopting: RecoveryLedger = {
       writer,
@@ -228,6 +243,7 @@ export class Bookkeeper implements SummarySink {
     if (!this.hasBegun || this.isNoted) return lost
     const line = formatStartEnd({
       writer,
+      ...nameWorker(this.worker),
       started: this.started,
       ended: new Date().toISOString(),
       flush_ms: this.options.flushMs,
@@ -278,11 +294,11 @@ export class Bookkeeper implements SummarySink {
 
   private async recover(): Promise<void> {
     this.recoveringSince = performance.now()
-    let mustLook: boolean
+    let mustLook = true
     try {
-      mustLook = await this.recovery.run()
+      // Without a journal of its own, others would take what it claims for that of a dead start.
+      if (this.journal.isThere) mustLook = await this.recovery.run()
     } catch (error) {
-      mustLook = true
       this.log.info(
         { cause: readErrorCode(error) },
         'the records of an earlier start cannot be completed yet',

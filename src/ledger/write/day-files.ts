@@ -31,6 +31,7 @@ export class DayFiles {
   private readonly files: LedgerFiles
   private readonly disk: DiskWatch
   private readonly events: DayFileEvents
+  private readonly worker: number | null
   private file: LedgerFile | null
   private path: string
   private fileDay: string
@@ -48,11 +49,19 @@ export class DayFiles {
   private syncedAt: number
   private syncTimer: NodeJS.Timeout | null
 
-  constructor(options: Config['ledger'], files: LedgerFiles, disk: DiskWatch, events: DayFileEvents) {
+  /** @param worker whose files these are; null for a relay of one process */
+  constructor(
+    options: Config['ledger'],
+    files: LedgerFiles,
+    disk: DiskWatch,
+    events: DayFileEvents,
+    worker: number | null = null,
+  ) {
     this.options = options
     this.files = files
     this.disk = disk
     this.events = events
+    this.worker = worker
     this.file = null
     this.path = ''
     this.fileDay = ''
@@ -120,7 +129,7 @@ export class DayFiles {
   private pathOf(day: string): string {
     return day === this.fileDay && this.path !== ''
       ? this.path
-      : locateLedgerFile(this.options.folder, day, 1)
+      : locateLedgerFile(this.options.folder, day, 1, this.worker)
   }
 
   stopSyncing(): void {
@@ -195,7 +204,7 @@ export class DayFiles {
 
   private async open(day: string): Promise<LedgerFile> {
     this.fileDay = day
-    this.path = locateLedgerFile(this.options.folder, day, this.part)
+    this.path = locateLedgerFile(this.options.folder, day, this.part, this.worker)
     const file = await this.files.open(this.path)
     this.file = file
     this.placeCheckedAt = performance.now()
@@ -231,10 +240,10 @@ export class DayFiles {
     this.recentBytes = 0
   }
 
-  /** Finds the last part of a day. Whether it is full shows at the next write. */
+  /** Finds the last part of a day, of the worker's own. Whether it is full shows at the next write. */
   private async findLastPart(day: string): Promise<number> {
     const names = listLedgerNames(await this.files.list(this.options.folder))
-    return names.filter((name) => name.day === day).at(-1)?.part ?? 1
+    return names.filter((name) => name.day === day && name.worker === this.worker).at(-1)?.part ?? 1
   }
 
   /** Ends a torn line in the file, so that it costs no other line. */

@@ -62,7 +62,14 @@ export class LedgerFolders {
   /** Ends the wait that is under way. */
   private wake: (() => void) | null
 
-  constructor(options: Config['ledger'], files: LedgerFiles, patience: Patience, events: LedgerFolderEvents) {
+  /** @param worker whose files are written; null for a relay of one process */
+  constructor(
+    options: Config['ledger'],
+    files: LedgerFiles,
+    patience: Patience,
+    events: LedgerFolderEvents,
+    worker: number | null = null,
+  ) {
     const { onReplaced, onSyncDue } = events
     const { fallbackFolder } = options
     this.stalled = null
@@ -71,16 +78,19 @@ export class LedgerFolders {
     this.events = events
     this.disk = new DiskWatch(() => this.giveUp())
     const onSyncFailed = (code: string): void => this.stall(code)
-    this.days = new DayFiles(options, files, this.disk, { onSyncFailed, onSyncDue, onReplaced })
+    this.days = new DayFiles(options, files, this.disk, { onSyncFailed, onSyncDue, onReplaced }, worker)
     // The fallback has no watch: there is no third place.
+    const spareEvents = { onSyncFailed: ignore, onSyncDue, onReplaced }
     this.spare =
       fallbackFolder === null
         ? null
-        : new DayFiles({ ...options, folder: fallbackFolder }, files, new DiskWatch(ignore), {
-            onSyncFailed: ignore,
-            onSyncDue,
-            onReplaced,
-          })
+        : new DayFiles(
+            { ...options, folder: fallbackFolder },
+            files,
+            new DiskWatch(ignore),
+            spareEvents,
+            worker,
+          )
     this.stalledAt = 0
     this.retryAt = 0
     this.isSpilling = false

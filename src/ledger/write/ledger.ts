@@ -11,7 +11,7 @@ import type { Prices } from '../prices.js'
 import { formatRecord, isRecorded } from '../record.js'
 import type { Batch } from './batch.js'
 import { DISK_TIMEOUT_MS } from './disk-watch.js'
-import { LedgerFolders, PATIENCE, type Patience } from './ledger-folders.js'
+import { type LedgerFolderEvents, LedgerFolders, PATIENCE, type Patience } from './ledger-folders.js'
 
 const DAY_MS = 86_400_000
 
@@ -60,18 +60,20 @@ export class Ledger implements SummarySink {
   private closing: boolean
   private readonly folders: LedgerFolders
 
+  /** @param worker that writes it, into files of its own; null for a relay of one process */
   constructor(
     options: Config['ledger'],
     log: Pick<Log, 'warn' | 'info'>,
     prices: Prices | null,
     files: LedgerFiles = DISK,
     patience: Patience = PATIENCE,
+    worker: number | null = null,
   ) {
     this.writer = `w-${randomBytes(6).toString('hex')}`
     this.options = options
     this.log = log
     this.prices = prices
-    this.folders = new LedgerFolders(options, files, patience, {
+    const events: LedgerFolderEvents = {
       onStalled: (cause) =>
         log.warn(
           { cause, queued_bytes: this.queuedBytes },
@@ -92,7 +94,8 @@ export class Ledger implements SummarySink {
         ),
       onSyncDue: () => this.pump(),
       onLate: (batch) => this.settle(batch),
-    })
+    }
+    this.folders = new LedgerFolders(options, files, patience, events, worker)
     this.delayMs = Math.max(0, options.flushMs - MAX_GATHER_MS)
     this.seq = 0
     this.link = firstLink(this.writer)

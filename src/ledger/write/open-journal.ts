@@ -67,6 +67,11 @@ export class OpenJournal {
     return this.since
   }
 
+  /** Whether there is a file, which tells other starts that this one runs. */
+  get isThere(): boolean {
+    return this.file !== null
+  }
+
   /** Whether an append is under way. Nothing should be added then. */
   get isBusy(): boolean {
     return this.writing !== null

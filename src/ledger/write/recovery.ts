@@ -9,7 +9,15 @@ import {
   parseJournal,
 } from '../journal.js'
 import { findRecorded } from '../read/find-recorded.js'
-import { formatStartEnd, isRunning, parseStartMark, STARTS_FILE } from '../starts.js'
+import {
+  formatStartEnd,
+  isRunning,
+  nameWorker,
+  parseStartEnds,
+  parseStartMark,
+  STARTS_FILE,
+  type StartMark,
+} from '../starts.js'
 import type { Ledger } from './ledger.js'
 
 /**
@@ -119,7 +127,8 @@ export class Recovery {
     if (paths === null) return
     const texts = await Promise.all(paths.map((path) => this.files.read(path)))
     const { mark, open } = parseJournal(texts.map((text) => text ?? ''))
-    const recorded = await findRecorded(this.folders, writer, open)
+    const worker = mark === null || (await this.wasFound(writer, parts)) ? undefined : (mark.worker ?? null)
+    const recorded = await findRecorded(this.folders, { writer, worker }, open)
     const missing = [...open.values()].filter(({ id }) => !recorded.has(id))
     for (let at = 0; at < missing.length; at += SLICE) {
       for (const record of missing.slice(at, at + SLICE))
@@ -127,7 +136,7 @@ export class Recovery {
       // Left for the next start if it is not written: the ledger is closed, or drops records.
       if (!(await this.ledger.whenWritten())) return
     }
-    await this.note(writer, mark?.started ?? null, mark?.flush_ms ?? 0)
+    if (mark !== null) await this.note(mark)
     for (const path of paths) await this.files.remove(path)
     this.log.warn(
       { writer, started: mark?.started ?? null, recovered: missing.length },
@@ -147,14 +156,27 @@ export class Recovery {
     return paths
   }
 
-  private async note(writer: string, started: string | null, flushMs: number): Promise<void> {
-    if (started === null) return
+  /**
+   * Whether another start may have written some of these records. If not, only the dead start itself has: its files are
+   * read, and not those of all its siblings, which may be large.
+   */
+  private async wasFound(writer: string, parts: readonly Found[]): Promise<boolean> {
+    if (parts.some(({ claimedBy }) => claimedBy !== null)) return true
+    for (const folder of this.folders) {
+      const text = await this.files.read(join(folder, STARTS_FILE))
+      if (text?.includes(`"${writer}"`) === true && parseStartEnds(text).has(writer)) return true
+    }
+    return false
+  }
+
+  private async note({ writer, worker, started, flush_ms }: StartMark): Promise<void> {
     const unknown = { ended: null, records: null, lost: null, chain: null }
     const line = formatStartEnd({
       writer,
+      ...nameWorker(worker ?? null),
       started,
       ...unknown,
-      flush_ms: flushMs,
+      flush_ms,
       found_by: this.ledger.writer,
     })
     const file = await this.files.open(join(this.folders[0] ?? '', STARTS_FILE))

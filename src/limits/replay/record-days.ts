@@ -1,4 +1,4 @@
-import { formatLedgerName } from '../../ledger/files.js'
+import { formatLedgerName, readWorker } from '../../ledger/files.js'
 import type { Starts } from '../../ledger/read/start-check.js'
 import type { RecordRanges } from './budget-sums.js'
 
@@ -21,7 +21,7 @@ export interface MissingRecords {
 /** On which days the records of each writer stand: says which file is missing where there is a gap in their numbers. */
 export class RecordDays {
   private readonly spans: Map<string, Span[]>
-  /** Days of which there is a file, and the folder and name of the first one. */
+  /** By day and worker, of which there is a file: the folder and name of the first one. */
   private readonly files: Map<string, { readonly folder: string; readonly name: string }>
 
   constructor() {
@@ -30,7 +30,8 @@ export class RecordDays {
   }
 
   addFile(day: string, folder: string, name: string): void {
-    if (!this.files.has(day)) this.files.set(day, { folder, name })
+    const id = nameFile(day, readWorker(name))
+    if (!this.files.has(id)) this.files.set(id, { folder, name })
   }
 
   add(day: string, writer: string, from: number, to: number): void {
@@ -61,21 +62,26 @@ export class RecordDays {
     isRead: (day: string) => boolean,
   ): MissingRecords[] {
     const found = new Map<string, MissingRecords>()
-    const report = (days: readonly string[], records: number): void => {
-      const lacking = days.filter((day) => !this.files.has(day))
+    const report = (worker: number | null, days: readonly string[], records: number): void => {
+      const lacking = days.filter((day) => !this.files.has(nameFile(day, worker)))
       for (const day of lacking.length > 0 ? lacking : days.slice(-1)) {
-        const { folder, name } = this.files.get(day) ?? {
+        const id = nameFile(day, worker)
+        const { folder, name } = this.files.get(id) ?? {
           folder: folders[0] ?? '',
-          name: formatLedgerName(day, 1),
+          name: formatLedgerName(day, 1, worker),
         }
-        const before = found.get(day)?.records ?? 0
-        found.set(day, { folder, name, records: before + records })
+        const before = found.get(id)?.records ?? 0
+        found.set(id, { folder, name, records: before + records })
       }
     }
+    const workers = new Map<string, number>()
+    for (const { writer, worker } of [...starts.open, ...starts.ended.values()])
+      if (worker !== undefined) workers.set(writer, worker)
     const known = new Map(ranges)
     for (const writer of new Set([...known.keys(), ...starts.ended.keys()])) {
       const numbers = known.get(writer) ?? []
       const end = starts.ended.get(writer)
+      const worker = workers.get(writer) ?? null
       const firstDay = end?.started.slice(0, 10) ?? null
       const lastDay = end?.ended?.slice(0, 10) ?? null
       let next = 1
@@ -85,13 +91,13 @@ export class RecordDays {
         const high = this.dayOf(writer, from)
         // What stands on days that are not read is not missing.
         if (from > next && low !== null && high !== null && isRead(low))
-          report(listDays(low, high), from - next)
+          report(worker, listDays(low, high), from - next)
         next = (numbers[i + 1] as number) + 1
       }
       const last = writer === live ? 0 : (end?.records ?? 0)
       const low = next === 1 ? firstDay : this.dayOf(writer, next - 1)
       if (last >= next && low !== null && lastDay !== null && isRead(low))
-        report(listDays(low, lastDay), last - next + 1)
+        report(worker, listDays(low, lastDay), last - next + 1)
     }
     return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
@@ -99,6 +105,10 @@ export class RecordDays {
   private dayOf(writer: string, seq: number): string | null {
     return this.spans.get(writer)?.find(({ from, to }) => from <= seq && seq <= to)?.day ?? null
   }
+}
+
+function nameFile(day: string, worker: number | null): string {
+  return `${day} ${worker ?? ''}`
 }
 
 /** Days from one to another, both included; no more than a period has. */

@@ -76,7 +76,7 @@ export async function replayLedger(task: ReplayTask): Promise<Replay> {
   for (const folder of folders) {
     for (const day of await listFolder(folder, problems)) {
       if (!mayBeIn(day.day)) continue
-      days.addFile(day.day, folder, day.names[0] ?? '')
+      for (const name of day.names) days.addFile(day.day, folder, name)
       await readDay(folder, day, sums, days, task, problems)
     }
   }
