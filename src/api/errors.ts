@@ -252,6 +252,13 @@ const rows = {
     vendorCode: 'insufficient_quota',
     message: 'You exceeded your current quota. Ask the operator of this relay for a larger budget.',
   },
+  limits_unavailable: {
+    status: 503,
+    ...OVERLOADED,
+    retry: true,
+    message:
+      'A rule limits this request, and what is used of it cannot be known at the moment. Send the request again; if it lasts, ask the operator of this relay.',
+  },
   relay_busy: {
     status: 503,
     ...OVERLOADED,

@@ -23,6 +23,7 @@ import { readCertificate, type ServerCertificate } from '../server/tls-certifica
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
+import type { RemoteLimits } from '../workers/remote-limits.js'
 import type { WorkerSeat } from '../workers/worker-seat.js'
 import { AuthorityWatch } from './authority-watch.js'
 import { CertificateWatch } from './certificate-watch.js'
@@ -48,10 +49,10 @@ export interface AppOptions {
   readonly useDemo?: ((config: Config) => Config) | undefined
   /** Keys that take the place of the key file's. */
   readonly keyring?: Pick<Keyring, 'find'>
-  /** Number of this process among the workers of a relay, from 1; null, or not given: the relay is one process. */
-  readonly worker?: number | null
   /** False: nothing is recorded in the ledger. */
   readonly recordsUsage?: boolean
+  /** Where limits are counted: in the process that has started this one; not given: in this one. */
+  readonly limits?: RemoteLimits
   /** Of a relay that is one of several workers: its number, and the link to the primary. */
   readonly worker?: WorkerSeat | null
   /** Time between two checks of the key file, in milliseconds. */
@@ -88,7 +89,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const ledger =
-    options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices, options.worker ?? null)
+    options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices, worker?.number ?? null)
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
@@ -99,7 +100,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
-  if (ledger !== null) sinks.unshift(ledger)
+  if (ledger !== null) sinks.unshift(options.limits?.holdRecords(ledger) ?? ledger)
   // It sees what a request has used before the ledger makes a record of it.
   sinks.unshift(limiter)
   // It decides which record has the usage.
@@ -356,6 +357,7 @@ export class App {
   /** Hands the records of requests that have ended to the log and the ledger, which else happens a moment later. */
   flush(): void {
     this.handler.writeDown()
+    this.options.limits?.releaseRecords()
   }
 
   /**
@@ -380,6 +382,7 @@ export class App {
   stop(): void {
     this.metricsServer?.close()
     this.listener.close()
+    this.options.limits?.releaseRecords()
     this.configWatch?.close()
     this.priceWatch?.close()
     this.certificateWatch?.close()

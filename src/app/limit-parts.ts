@@ -4,6 +4,7 @@ import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
 import { MemoryLimitStore } from '../limits/counters/memory-store.js'
 import type { LimitStore } from '../limits/counters/store.js'
+import { MemoryLimitBooks } from '../limits/limit-books.js'
 import { Limiter } from '../limits/limiter.js'
 import { LimitAlerts } from '../limits/reports/alerts.js'
 import { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
@@ -12,7 +13,7 @@ import type { AppOptions } from './app.js'
 /** All that limits requests, and what tells of it. */
 export interface LimitParts {
   readonly limiter: Limiter
-  /** Null if this relay writes no ledger. */
+  /** Null if this process writes no ledger, or counts nothing by itself. */
   readonly snapshot: SnapshotWriter | null
 }
 
@@ -28,18 +29,21 @@ export function createLimits(
 ): LimitParts {
   const { config, log, prices } = options
   const store = new MemoryLimitStore()
+  const alerts = new LimitAlerts(config.limitRules.alerts, log, bounds)
   const limiter = new Limiter(config.limitRules, {
-    store,
+    books: options.limits ?? new MemoryLimitBooks({ store, log, ledger, alerts }),
     prices,
     log,
-    alerts: new LimitAlerts(config.limitRules.alerts, log, bounds),
-    ledger,
     listKeyRules: () =>
       options.keyring === undefined
         ? (keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [])
         : null,
   })
   ledger?.reportTo(limiter)
+  if (options.limits !== undefined) {
+    if (ledger !== null) options.limits.recordIn(ledger)
+    return { limiter, snapshot: null }
+  }
   return { limiter, snapshot: ledger === null ? null : createSnapshot(options, store, ledger, limiter) }
 }
 

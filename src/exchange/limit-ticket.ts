@@ -47,6 +47,8 @@ export class LimitTicket {
   readonly at: number
   /** What it holds lapses then, unless it is renewed: `performance.now()`. */
   heldUntil: number
+  /** It was asked for, and the answer has not come. */
+  isPending: boolean
   /** Its places among the requests in flight were given back. */
   isReleased: boolean
   /** The estimates were replaced by what was used. */
@@ -65,6 +67,7 @@ export class LimitTicket {
     this.nano = nano
     this.at = at
     this.heldUntil = heldUntil
+    this.isPending = false
     this.isReleased = false
     this.isSettled = false
     this.awaitsSummary = false

@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../access/keyring.js'
 import { findOnlyKey, type LimitRule, type LimitRulesConfig } from '../config/limit-rules.js'
-import { LimitClaim, type LimitTicket } from '../exchange/limit-ticket.js'
+import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
@@ -9,79 +9,63 @@ import { isRecorded } from '../ledger/record.js'
 import type { RecordCounter } from '../ledger/write/bookkeeper.js'
 import type { LimitFigures, RefusalCount } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
-import type { LimitCrossing, LimitState, LimitStore, LimitUse } from './counters/store.js'
+import type { LimitState, LimitUse, LimitVerdict } from './counters/store.js'
 import type { EstimatedBody } from './estimate.js'
+import type { LimitBooks, ReadStates } from './limit-books.js'
 import { joinNames, type LimitCheck, PASSED, refuse } from './limit-check.js'
-import { LimitRestorer, type RestorerParts } from './replay/restorer.js'
-import type { LimitAlerts } from './reports/alerts.js'
-import { readAmounts } from './reports/limit-figures.js'
-import { RefusalTally } from './reports/refusal-tally.js'
 import { type PricedTarget, RequestCosts } from './request-costs.js'
 import { describeKey, type KeyReport } from './responses/key-report.js'
-import { describeRefusal } from './responses/refusal.js'
+import { describeRefusal, describeUnanswered } from './responses/refusal.js'
 import { type CompiledRule, LimitMatcher } from './rules/matcher.js'
 import { describeEntry, type LimitedRequest } from './rules/subject.js'
 
-/** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
-const SWEEP_MS = 1_000
+/** Milliseconds after which what was found for keys is looked for again. */
 const FORGET_MS = 60_000
 
 /** What the limits work with. */
 export interface LimiterParts {
-  readonly store: LimitStore
+  readonly books: LimitBooks
   /** Null if costs are switched off. */
   readonly prices: Prices | null
   readonly log: Pick<Log, 'warn' | 'info'>
   /** The rules of all keys, a list for each key that has some; null: each key brings its own along. */
   readonly listKeyRules: () => Iterable<readonly LimitRule[]> | null
-  /** From which budgets are restored; null: there is none. */
-  readonly ledger: RestorerParts['ledger'] | null
-  readonly alerts: LimitAlerts
 }
+
+/** A request that is checked. */
+type CheckedRequest = LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt' | 'errorFormat'>
 
 /**
  * Checks requests against the rules of the config and of their keys, and counts what they have used. It is one of the
  * sinks: it sees a summary before the ledger makes a record of it, so that both have the same amounts.
  */
 export class Limiter implements SummarySink, RecordCounter {
-  readonly store: LimitStore
+  readonly books: LimitBooks
   /** Counts up when rules have changed. */
   ruleChanges: number
   private readonly costs: RequestCosts
   private readonly listKeyRules: LimiterParts['listKeyRules']
-  private readonly alerts: LimitAlerts
-  private readonly tally: RefusalTally
-  private readonly restorer: LimitRestorer | null
   /** Number of requests that are over, and whose summary has not come. */
   private unsettled: number
   private rules: readonly LimitRule[]
   /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
   private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
-  /** All rules by their ids, those of keys too. */
-  private rulesById: ReadonlyMap<string, LimitRule>
   private matcher: LimitMatcher
   private hasBegun: boolean
   /** `performance.now()` */
-  private sweptAt: number
   private forgottenAt: number
 
-  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, ledger, alerts }: LimiterParts) {
-    this.store = store
+  constructor(config: LimitRulesConfig, { books, prices, log, listKeyRules }: LimiterParts) {
+    this.books = books
     this.costs = new RequestCosts(config.unpriced, prices, log)
     this.listKeyRules = listKeyRules
-    this.alerts = alerts
-    this.tally = new RefusalTally(log)
-    const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
-    this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
     this.unsettled = 0
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.keyRules = this.readKeyRules()
-    this.rulesById = new Map()
     this.ruleChanges = 0
     this.hasBegun = false
-    this.sweptAt = performance.now()
-    this.forgottenAt = this.sweptAt
+    this.forgottenAt = performance.now()
   }
 
   /** Requests from now on follow these rules. What was used so far stays counted. */
@@ -89,7 +73,7 @@ export class Limiter implements SummarySink, RecordCounter {
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.costs.follow(config.unpriced)
-    this.alerts.reconfigure(config.alerts)
+    this.books.reconfigure(config.alerts)
     this.followRules()
   }
 
@@ -106,18 +90,25 @@ export class Limiter implements SummarySink, RecordCounter {
     this.followRules()
   }
 
+  /** @param flush has all summaries that were gathered counted: other processes may ask for it */
+  flushBy(flush: () => void): void {
+    this.books.flushBy(flush)
+  }
+
   /** Whether the budgets have all that the ledger says. */
   get isRestored(): boolean {
-    return this.restorer?.isRestored !== false
+    return this.books.isRestored
   }
 
   /** What limits a key, and what is left: for its holder. */
-  describeKey(key: KeyRecord): KeyReport {
+  describeKey(key: KeyRecord): KeyReport | Promise<KeyReport> {
     const { id, env, team, user } = key
     const subject = { key: id, env, team, user, model: null, route: '', tags: null }
-    const [now, at] = [performance.now(), Date.now()]
     const claims = this.matcher.claimsOfKey(subject, this.rulesOf(key))
-    return describeKey(key, claims, (claim) => this.store.read(claim, now, at), at)
+    const describe = (states: ReadStates): KeyReport =>
+      describeKey(key, claims, (claim) => states[claims.indexOf(claim)] ?? [], Date.now())
+    const states = this.books.read(claims)
+    return states instanceof Promise ? states.then(describe) : describe(states)
   }
 
   /** Whether there may be a rule for the requests of a key: a first look that costs nothing. */
@@ -130,43 +121,36 @@ export class Limiter implements SummarySink, RecordCounter {
     return this.matcher.modelRulesOf(request)
   }
 
-  /**
-   * The counters that are there, each with its rule as it is now. A rule that is gone counts no more: what its counters
-   * still have is not what the ledger says.
-   */
-  *listClaims(): Generator<LimitClaim> {
-    for (const claim of this.store.list()) {
-      const rule = this.rulesById.get(claim.rule.id)
-      if (rule === claim.rule || this.keyRules === null) yield claim
-      else if (rule !== undefined) yield new LimitClaim(rule, claim.owner)
-    }
+  /** The counters that there are in this process, each with its rule as it is now. */
+  listClaims(): Iterable<LimitClaim> {
+    return this.books.listClaims()
   }
 
   /** Counts a request that a rule has refused because of its model, before its check. @param name of the rule */
   countBarred(name: string): void {
-    this.tally.refuse({ name, observe: false }, 'model')
+    this.books.refuse({ name, observe: false }, 'model')
   }
 
   /** What rules have refused since the start. */
   get refusals(): Iterable<RefusalCount> {
-    return this.tally.list()
+    return this.books.refusals
   }
 
-  /** The state of each amount of each counter that is there. */
+  /** The state of each amount of each counter that there is in this process. */
   readAll(): LimitState[] {
-    const [now, at] = [performance.now(), Date.now()]
-    return [...this.listClaims()].flatMap((claim) => this.store.read(claim, now, at))
+    const states = this.books.read([...this.listClaims()])
+    return states instanceof Promise ? [] : states.flat()
   }
 
   /**
-   * Checks a request, and counts it if it may pass.
+   * Checks a request, and counts it if it may pass. If its ticket `isPending`, `whenChecked` has the outcome.
    * @param body null if it has none
    * @param now `performance.now()`
    * @param settle has all summaries that were gathered counted: what has ended a moment ago may have used less than was
    * estimated, and its client may ask again at once
    */
   check(
-    request: LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt' | 'errorFormat'>,
+    request: CheckedRequest,
     body: EstimatedBody | null,
     target: PricedTarget,
     now: number,
@@ -178,23 +162,60 @@ export class Limiter implements SummarySink, RecordCounter {
       return barred === null ? PASSED : { ticket: null, observed: barred, refusal: null }
     const estimate = this.costs.estimate(request, claims, body, target)
     if ('code' in estimate) {
-      this.tally.refuse(estimate.rule, 'model')
+      this.books.refuse(estimate.rule, 'model')
       return refuse(estimate)
     }
-    let verdict = this.store.check(claims, estimate, now, request.receivedAt)
+    let verdict = this.books.check(claims, estimate, now, request.receivedAt)
     if (verdict.ticket === null && this.unsettled > 0) {
       settle()
-      verdict = this.store.check(claims, estimate, now, request.receivedAt)
+      verdict = this.books.check(claims, estimate, now, request.receivedAt)
     }
+    return this.conclude(request, claims, barred, verdict, now)
+  }
+
+  /**
+   * Waits for the outcome of a check.
+   * @param ticket that `isPending`
+   * @param observed of the check so far
+   * @param onChecked called once, unless there is another listener by then
+   */
+  whenChecked(
+    request: Pick<CheckedRequest, 'errorFormat'>,
+    ticket: LimitTicket,
+    observed: string | null,
+    onChecked: (check: LimitCheck) => void,
+  ): void {
+    this.books.whenChecked(ticket, (verdict) =>
+      onChecked(this.conclude(request, ticket.claims, observed, verdict, performance.now())),
+    )
+  }
+
+  /** @param barred names of rules that only observe, and do not allow the model; null for none */
+  private conclude(
+    { errorFormat }: Pick<CheckedRequest, 'errorFormat'>,
+    claims: readonly LimitClaim[],
+    barred: string | null,
+    verdict: LimitVerdict,
+    now: number,
+  ): LimitCheck {
     if (verdict.ticket === null) {
       const { excesses } = verdict
-      const refusal = describeRefusal(excesses, request.errorFormat, Date.now())
-      this.tally.refuse(refusal.rule, excesses.find(({ rule }) => rule === refusal.rule)?.kind ?? 'budget')
+      if (excesses.length === 0) return this.passUnanswered(claims, barred)
+      const refusal = describeRefusal(excesses, errorFormat, Date.now())
+      this.books.refuse(refusal.rule, excesses.find(({ rule }) => rule === refusal.rule)?.kind ?? 'budget')
       return refuse(refusal)
     }
     const { ticket, observed } = verdict
-    if (observed.length > 0) this.tally.observe(observed, claims, now)
+    if (observed.length > 0) this.books.observe(observed, claims, now)
     return { ticket, observed: joinNames(barred, observed), refusal: null }
+  }
+
+  /** Nobody knows what the counters say: rules that only observe still refuse nothing. */
+  private passUnanswered(claims: readonly LimitClaim[], barred: string | null): LimitCheck {
+    const refusing = claims.find(({ rule }) => !rule.observe)
+    if (refusing === undefined) return { ticket: null, observed: barred, refusal: null }
+    this.books.refuse(refusing.rule, 'unanswered')
+    return refuse(describeUnanswered(refusing.rule))
   }
 
   /** Names of the rules that only observe, and do not allow the model; null for none. */
@@ -202,31 +223,31 @@ export class Limiter implements SummarySink, RecordCounter {
     const { model } = request
     if (model === null) return null
     const barring = this.matcher.observersOf(request).filter((compiled) => compiled.bars(model))
-    for (const { rule } of barring) this.tally.observeModel(rule, now)
+    for (const { rule } of barring) this.books.observeModel(rule, now)
     return barring.length === 0 ? null : joinNames(null, barring)
   }
 
   /** The request is still there. @param now `performance.now()` */
   renew(ticket: LimitTicket | null, now: number): void {
-    if (ticket !== null) this.store.renew(ticket, now)
+    if (ticket !== null) this.books.renew(ticket, now)
   }
 
   /** The request is not in flight any more. What it has used is counted when its summary comes. */
   release(ticket: LimitTicket | null): void {
     if (ticket === null || ticket.isReleased) return
-    this.store.release(ticket)
+    this.books.release(ticket, true)
     ticket.awaitsSummary = true
     this.unsettled++
   }
 
   /** The request takes no place among those in flight; it is not over. */
   releasePlaces(ticket: LimitTicket | null): void {
-    if (ticket !== null) this.store.release(ticket)
+    if (ticket !== null) this.books.release(ticket, false)
   }
 
   /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
   cancel(ticket: LimitTicket | null, now: number): void {
-    if (ticket !== null) this.store.cancel(ticket, now)
+    if (ticket !== null) this.books.cancel(ticket, now)
   }
 
   /** Counts what a request has used. */
@@ -242,7 +263,9 @@ export class Limiter implements SummarySink, RecordCounter {
     this.costs.learn(summary)
     const claims = this.matcher.claimsOfSummary(summary, keyRules)
     if (ticket === null && claims.length === 0) return
-    this.settle(summary, ticket, claims, this.costs.useOf(summary, claims))
+    const use = this.costs.useOf(summary, claims)
+    if (ticket === null && use.tokens === 0 && !use.nano) return
+    this.books.settle(ticket, claims, use, summary)
   }
 
   /** Says what a request that is open is assumed to cost, for its record if the relay is killed. */
@@ -252,69 +275,38 @@ export class Limiter implements SummarySink, RecordCounter {
     this.costs.useOf(summary, this.matcher.claimsOfSummary(summary, keyRules))
   }
 
-  /** Counts what a request has used whose relay was killed. */
-  countRecovered(entry: Entry): void {
+  /** Counts what a request has used whose relay was killed. @param id of the request */
+  countRecovered(id: string, entry: Entry): void {
     if (entry.at === null) return
     const keyRules = entry.key === null ? null : (this.keyRules?.get(entry.key) ?? null)
     const claims = this.matcher.claimsOf(describeEntry(entry), keyRules)
     if (claims.length === 0) return
     const tokens = (entry.promptTokens ?? 0) + (entry.completionTokens ?? 0)
     const use: LimitUse = { tokens, nano: entry.cost ?? entry.assumed ?? 0 }
-    const crossings = this.store.settle(null, claims, use, performance.now(), entry.at, !this.isRestored)
-    const reported = this.restorer?.defer(crossings) ?? crossings
-    if (reported.length > 0) this.alerts.report(reported)
+    this.books.settleRecovered(id, claims, use, entry.at)
   }
 
   /** @param now `performance.now()` */
   tick(now: number): void {
-    this.alerts.tick(now)
-    this.tally.tick(now)
-    if (now - this.sweptAt < SWEEP_MS) return
-    this.sweptAt = now
-    this.restorer?.tick(Date.now())
-    if (this.keyRules !== null) this.store.sweep(this.rulesById, now, Date.now())
+    this.books.tick(now)
     if (now - this.forgottenAt < FORGET_MS) return
     this.forgottenAt = now
     this.matcher.forgetKeys()
   }
 
   /** What metrics show. */
-  async readFigures(): Promise<LimitFigures> {
-    const { store } = this
-    const current: Pick<LimitStore, 'list' | 'read'> = {
-      list: () => this.listClaims(),
-      read: (claim, now, at) => store.read(claim, now, at),
-    }
-    const amounts = await readAmounts(current, this.rules)
-    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
+  readFigures(): Promise<LimitFigures> {
+    return this.books.readFigures(this.rules)
   }
 
   /** Sends what waits for the webhook of alerts. */
   close(): Promise<void> {
-    this.tally.flush(performance.now())
-    this.restorer?.close()
-    return this.alerts.close()
+    return this.books.close()
   }
 
   /** The same at an end that waits for nothing. */
   endNow(): void {
-    this.tally.flush(performance.now())
-    this.alerts.endNow()
-  }
-
-  private settle(
-    summary: RequestSummary,
-    ticket: LimitTicket | null,
-    claims: readonly LimitClaim[],
-    use: LimitUse,
-  ): void {
-    if (ticket === null && use.tokens === 0 && !use.nano) return
-    const { receivedAt } = summary.request
-    // What is deferred is summed up.
-    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt, !this.isRestored)
-    if (crossings.length === 0) return
-    const reported = this.restorer?.defer(crossings) ?? crossings
-    if (reported.length > 0) summary.reachedLimits = this.alerts.report(reported)
+    this.books.endNow()
   }
 
   /** The rules that a key has now: what it has used is counted by them, whichever it had when the request came. */
@@ -336,8 +328,9 @@ export class Limiter implements SummarySink, RecordCounter {
 
   private followRules(): void {
     const rules = [this.rules, ...(this.keyRules?.values() ?? [])].flat()
-    this.rulesById = new Map(rules.map((rule) => [rule.id, rule]))
     this.ruleChanges++
-    if (this.hasBegun) this.restorer?.follow(rules)
+    if (!this.hasBegun) return
+    const byId = new Map(rules.map((rule) => [rule.id, rule]))
+    this.books.follow({ byId, isComplete: this.keyRules !== null })
   }
 }

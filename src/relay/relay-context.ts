@@ -1,3 +1,4 @@
+import type { Outcome } from '../exchange/outcome.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
 import type { ByteBudget } from './byte-budget.js'
 
@@ -18,4 +19,14 @@ export class RelayContext {
     this.draining = false
     this.retiring = false
   }
+}
+
+/** Counts the bound of the config that has ended an exchange, if one has. */
+export function countEnd(
+  { end, errorCode }: Pick<Outcome, 'end' | 'errorCode'>,
+  bounds: Pick<BoundCounters, 'hit'>,
+): void {
+  if (end === 'upstream_idle') bounds.hit('idleMs')
+  if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')
+  if (end === 'client_stalled') bounds.hit('clientStallMs')
 }

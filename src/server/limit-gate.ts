@@ -21,8 +21,11 @@ export interface Refused {
   readonly details: RefusalDetails
 }
 
+/** The limits answer in a moment: see `LimitGate.whenChecked`. */
+export const LATER = Symbol('later')
+
 /** Asks the limits: a request, or a response on a WebSocket. */
-type Asking = Pick<Exchange, 'request' | 'setTicket' | 'setLimitRule'>
+type Asking = Pick<Exchange, 'request' | 'outcome' | 'setTicket' | 'setLimitRule'>
 
 /** Asks the limits about each request once, and returns what a request holds of them when it is over. */
 export class LimitGate {
@@ -36,6 +39,7 @@ export class LimitGate {
   constructor(limiter: Limiter | null, settle: () => void) {
     this.limiter = limiter
     this.settle = settle
+    limiter?.flushBy(settle)
   }
 
   /**
@@ -43,37 +47,62 @@ export class LimitGate {
    * @param body null if it has none
    * @returns null if it may pass
    */
-  check(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): Refused | null {
-    const { key, method, path } = exchange.request
-    // A request whose upload was broken off is planned again.
-    if (exchange.isChecked || !this.limiter?.mayLimit(key) || isExempt(method, path)) return null
-    const refusal = this.ask(exchange, body, firstTarget(plan))
-    return refusal === null ? null : { code: refusal.code, details: refusal }
+  check(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): Refused | typeof LATER | null {
+    const { key, method, path, ticket } = exchange.request
+    // A request whose upload was broken off is planned again, and one whose body is complete by now.
+    if (exchange.isChecked) return ticket?.isPending === true ? LATER : null
+    if (!this.limiter?.mayLimit(key) || isExempt(method, path)) return null
+    return toRefused(this.ask(exchange, body, firstTarget(plan)))
   }
 
   /**
    * Checks the handshake of a WebSocket whose responses are checked one by one: it takes no place among the requests in
    * flight.
    */
-  checkHandshake(exchange: Exchange, target: PricedTarget): Refused | null {
+  checkHandshake(exchange: Exchange, target: PricedTarget): Refused | typeof LATER | null {
     const refusal = this.ask(exchange, null, target)
-    if (refusal === null) this.limiter?.releasePlaces(exchange.request.ticket)
-    return refusal === null ? null : { code: refusal.code, details: refusal }
+    if (refusal === null || refusal === LATER) this.limiter?.releasePlaces(exchange.request.ticket)
+    return toRefused(refusal)
   }
 
   /** Checks a response on a WebSocket. @param body the message that asks for it */
-  checkResponse(response: SocketResponse, body: EstimatedBody, target: PricedTarget): LimitRefusal | null {
+  checkResponse(
+    response: SocketResponse,
+    body: EstimatedBody,
+    target: PricedTarget,
+  ): LimitRefusal | typeof LATER | null {
     return this.ask(response, body, target)
   }
 
-  private ask(asking: Asking, body: EstimatedBody | null, target: PricedTarget): LimitRefusal | null {
+  private ask(
+    asking: Asking,
+    body: EstimatedBody | null,
+    target: PricedTarget,
+  ): LimitRefusal | typeof LATER | null {
     const { limiter } = this
     if (limiter === null) return null
     const { request } = asking
     const { ticket, observed, refusal } = limiter.check(request, body, target, performance.now(), this.settle)
     asking.setTicket(ticket, observed)
     if (refusal !== null) asking.setLimitRule(refusal.rule.name)
-    return refusal
+    return ticket?.isPending === true ? LATER : refusal
+  }
+
+  /**
+   * Waits for what the limits answer. Whoever is over in the meantime gets no answer.
+   * @param onChecked another one may take its place until the answer is there
+   */
+  whenChecked(asking: Asking, onChecked: (refusal: LimitRefusal | null) => void): void {
+    const { limiter } = this
+    const { request, outcome } = asking
+    const { ticket } = request
+    if (limiter === null || ticket === null) return
+    limiter.whenChecked(request, ticket, outcome.observedRules, (check) => {
+      if (outcome.end !== null) return
+      asking.setTicket(check.ticket, check.observed)
+      if (check.refusal !== null) asking.setLimitRule(check.refusal.rule.name)
+      onChecked(check.refusal)
+    })
   }
 
   /** A rule has refused the request because of its model. @param rule its name */
@@ -86,12 +115,10 @@ export class LimitGate {
    * What limits a key, and what is left: for its holder.
    * @param clientAddress whom the relay takes the holder for: the address of a proxy that is not trusted
    */
-  describeKey(
-    key: KeyRecord,
-    clientAddress: string | null,
-  ): KeyReport & { readonly client_address: string | null } {
+  describeKey(key: KeyRecord, clientAddress: string | null): KeyAnswer | Promise<KeyAnswer> {
     const report = this.limiter?.describeKey(key) ?? describeKey(key, [], () => [], 0)
-    return { ...report, client_address: clientAddress }
+    const addAddress = (found: KeyReport): KeyAnswer => ({ ...found, client_address: clientAddress })
+    return report instanceof Promise ? report.then(addAddress) : addAddress(report)
   }
 
   /** Which models a request may use. */
@@ -119,6 +146,14 @@ export class LimitGate {
     this.limiter.renew(request.ticket, now)
     if (responses !== null) for (const response of responses) this.limiter.renew(response.request.ticket, now)
   }
+}
+
+interface KeyAnswer extends KeyReport {
+  readonly client_address: string | null
+}
+
+function toRefused(refusal: LimitRefusal | typeof LATER | null): Refused | typeof LATER | null {
+  return refusal === null || refusal === LATER ? refusal : { code: refusal.code, details: refusal }
 }
 
 /** The target that is asked first, if none is unhealthy: its price decides. */

@@ -30,8 +30,12 @@ export class LocalAnswers {
     return true
   }
 
-  /** Sends JSON once it is there. Its maker limits the wait. */
-  answerLater(exchange: Exchange, body: Promise<unknown>, onFailed: () => void): void {
+  /** Sends JSON once it is there: now, or later. Its maker limits the wait. */
+  answerLater(exchange: Exchange, body: unknown, onFailed: () => void): void {
+    if (!(body instanceof Promise)) {
+      this.answer(exchange, 200, body)
+      return
+    }
     const answer = (value: unknown): void => this.answer(exchange, 200, value)
     // An upstream's list may be impossible to serialise, such as too deep a nesting.
     Waiting.start(exchange, body, answer, onFailed)

@@ -50,6 +50,8 @@ export class RequestDispatcher {
   private models: ModelList
   /** Null if the cache is off. */
   cache: ResponseCache | null
+  /** Counts up with each other config. */
+  generation: number
   private readonly context: RelayContext
   private readonly onHeld: () => void
   private readonly log: Pick<Log, 'warn'>
@@ -84,6 +86,7 @@ export class RequestDispatcher {
     this.models = new ModelList(router, config)
     this.cache = config.cache.enabled ? new ResponseCache(config, context) : null
     this.planRules = this.createPlanRules()
+    this.generation = 0
   }
 
   /**
@@ -102,6 +105,7 @@ export class RequestDispatcher {
     this.traits = new TargetTraits(config.modelRules, this.learned)
     this.sender = new AttemptSender(config, this.traits, this.learned, this.log)
     this.planRules = this.createPlanRules()
+    this.generation++
   }
 
   private createPlanRules(): PlanRules {

@@ -8,6 +8,7 @@ import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
+import { closeStage } from '../exchange/stage.js'
 import type { RequestSummary } from '../exchange/summary.js'
 import { readContentLength } from '../http/request-headers.js'
 import { MAX_GATHER_MS } from '../ledger/write/ledger.js'
@@ -20,7 +21,7 @@ import type { LedgerState } from '../observe/relay-state.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import type { ClientRequest } from '../relay/client-request.js'
 import { sendError } from '../relay/local-response.js'
-import { RelayContext } from '../relay/relay-context.js'
+import { countEnd, RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
 import { destroyResponse } from '../relay/reset.js'
 import { UnreadResponse } from '../relay/unread-response.js'
@@ -28,8 +29,10 @@ import type { Router } from '../routing/router.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
 import { BodyIntake } from './body-intake.js'
-import { LimitGate } from './limit-gate.js'
+import { CheckWait } from './check-wait.js'
+import { LATER, LimitGate, type Refused } from './limit-gate.js'
 import { LocalAnswers } from './local-answers.js'
+import type { ProxyPlan } from './plan.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
 import { Refusals } from './refusals.js'
@@ -37,7 +40,7 @@ import { aimRequest } from './request-aim.js'
 import { RequestDispatcher } from './request-dispatcher.js'
 import type { RequestHandlerParts } from './request-handler-parts.js'
 import { findHeadFlaw, findProblem } from './request-problem.js'
-import { SocketDispatcher } from './socket-dispatcher.js'
+import { type Refuse, SocketDispatcher } from './socket-dispatcher.js'
 import { StoredLookup } from './stored-lookup.js'
 import { Waiting } from './waiting.js'
 
@@ -89,7 +92,17 @@ export class RequestHandler implements MetricsSource {
     }
     this.local = new LocalAnswers(this, admission)
     this.refusals = new Refusals(config, this.addresses, context.bounds, log, record)
-    this.sockets = new SocketDispatcher(config, router, context, admission, record, stored, this.limits)
+    const refuse: Refuse = (exchange, code, details) => this.refuse(exchange, code, details)
+    this.sockets = new SocketDispatcher(
+      config,
+      router,
+      context,
+      admission,
+      record,
+      stored,
+      this.limits,
+      refuse,
+    )
     this.hasFiles = true
     this.isHandingOver = false
     this.readiness = new Readiness()
@@ -98,7 +111,7 @@ export class RequestHandler implements MetricsSource {
       context,
       this.dispatcher,
       (exchange, body) => this.continue(exchange, body),
-      (exchange, reason) => this.refuse(exchange, reason),
+      refuse,
     )
   }
 
@@ -113,10 +126,7 @@ export class RequestHandler implements MetricsSource {
     }
   }
 
-  /**
-   * Handles a WebSocket handshake. Node hands over the bare socket; a response object on it lets refusals and failures
-   * be sent in the usual way.
-   */
+  /** Handles a WebSocket handshake. The bare socket gets a response object: refusals are sent in the usual way. */
   handleUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     const exchange = this.open(req, createLastResponse(req, socket))
     try {
@@ -276,9 +286,11 @@ export class RequestHandler implements MetricsSource {
       case 'local':
         this.local.answer(exchange, plan.status, plan.body)
         return
-      case 'key':
-        this.local.answer(exchange, 200, this.limits.describeKey(plan.key, exchange.request.clientAddress))
+      case 'key': {
+        const report = this.limits.describeKey(plan.key, exchange.request.clientAddress)
+        this.local.answerLater(exchange, report, () => this.refuse(exchange, 'limits_unavailable'))
         return
+      }
       case 'pending':
         this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))
         return
@@ -289,10 +301,27 @@ export class RequestHandler implements MetricsSource {
           if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
         if (plan.deepModel !== null) exchange.setModel(plan.deepModel)
-        const refusal = this.limits.check(exchange, plan, body) ?? this.dispatcher.proxy(exchange, plan, body)
-        if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
+        const checked = this.limits.check(exchange, plan, body)
+        if (checked === null) this.proxy(exchange, plan, body)
+        else if (checked !== LATER) this.refuse(exchange, checked.code, checked.details)
+        else this.awaitCheck(exchange, plan, body)
       }
     }
+  }
+
+  private proxy(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): void {
+    const refusal = this.dispatcher.proxy(exchange, plan, body)
+    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
+  }
+
+  private awaitCheck(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): void {
+    const onChecked = (refused: Refused | null, isPlanned: boolean): void => {
+      if (refused !== null) this.refuse(exchange, refused.code, refused.details)
+      else if (isPlanned) this.proxy(exchange, plan, body)
+      else this.execute(exchange, body)
+    }
+    const onCrash = (error: unknown): void => this.crash(exchange, error)
+    CheckWait.start(exchange, body, this.limits, this.dispatcher, onChecked, onCrash)
   }
 
   /** No exchange is open, and every response has been metered. */
@@ -366,14 +395,7 @@ export class RequestHandler implements MetricsSource {
     this.log.error({ id: exchange.request.id, err: error }, 'internal error while handling a request')
     exchange.conclude('crashed')
     this.limits.cancelUnsent(exchange)
-    const { stage } = exchange
-    exchange.stage = null
-    try {
-      // Frees the upstream request, and moves a shared response to another subscriber.
-      stage?.onClose()
-    } catch {
-      // The fault may be in the stage itself.
-    }
+    closeStage(exchange)
     sendError(exchange, 'internal_error', this.context.draining)
   }
 
@@ -385,10 +407,7 @@ export class RequestHandler implements MetricsSource {
     budget.give(exchange.heldBytes)
     this.admission.release(exchange)
     this.limits.release(exchange.request.ticket)
-    const { end, errorCode } = exchange.outcome
-    if (end === 'upstream_idle') bounds.hit('idleMs')
-    if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')
-    if (end === 'client_stalled') bounds.hit('clientStallMs')
+    countEnd(exchange.outcome, bounds)
     if (exchange.isSummed) this.refusals.addBytes(exchange)
     else this.recorder.add(summary)
   }

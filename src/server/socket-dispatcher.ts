@@ -4,7 +4,7 @@ import { holdsKey } from '../access/key-traces.js'
 import { dropQueryKeys } from '../access/query-key.js'
 import { findApiIndex, includesApi } from '../api/api-of-path.js'
 import { BODY_PATHS } from '../api/apis.js'
-import type { RefusalDetails } from '../api/error-response.js'
+import { NO_DETAILS, type RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import { isAmbiguousPath } from '../api/model-use.js'
 import { readQueryModel } from '../api/query-model.js'
@@ -29,7 +29,7 @@ import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
 import { type GateRefusal, KEY_IN_PATH } from './gate.js'
-import type { LimitGate } from './limit-gate.js'
+import { LATER, type LimitGate } from './limit-gate.js'
 import type { ModelAccess } from './model-access.js'
 import type { StoredLookup } from './stored-lookup.js'
 
@@ -42,6 +42,9 @@ export interface SocketRefusal {
   readonly details?: RefusalDetails
 }
 
+/** Refuses a request. */
+export type Refuse = (exchange: Exchange, code: ErrorCode, details?: RefusalDetails) => void
+
 /** Opens WebSockets to the targets of their routes. Holds what a reload of the config replaces. */
 export class SocketDispatcher {
   private config: Config
@@ -51,6 +54,7 @@ export class SocketDispatcher {
   private readonly record: (summary: RequestSummary) => void
   private readonly stored: StoredLookup
   private readonly limits: LimitGate
+  private readonly refuseLater: Refuse
   /** When an upstream has refused a WebSocket for Responses: `performance.now()`. */
   private readonly refusedAt: WeakMap<Upstream, number>
 
@@ -62,6 +66,7 @@ export class SocketDispatcher {
     record: (summary: RequestSummary) => void,
     stored: StoredLookup,
     limits: LimitGate,
+    refuseLater: Refuse,
   ) {
     this.config = config
     this.router = router
@@ -70,6 +75,7 @@ export class SocketDispatcher {
     this.record = record
     this.stored = stored
     this.limits = limits
+    this.refuseLater = refuseLater
     this.refusedAt = new WeakMap()
   }
 
@@ -79,7 +85,7 @@ export class SocketDispatcher {
     this.router = router
   }
 
-  /** @returns why the handshake is refused; null if it is under way */
+  /** @returns why the handshake is refused; null if it is under way, or refused later */
   open(exchange: Exchange, socket: Socket, head: Buffer): SocketRefusal | null {
     const refused = this.readModel(exchange)
     if (refused !== null) return refused
@@ -95,9 +101,26 @@ export class SocketDispatcher {
     const [first] = route.targets
     const target = { upstream: first?.upstream.name ?? null, model: first?.model ?? null }
     const limited = this.limits.checkHandshake(exchange, target)
-    if (limited !== null) return limited
-    new SocketRelay(exchange, socket, head, this.context, rules).forward(route)
+    if (limited !== null && limited !== LATER) return limited
+    const relay = new SocketRelay(exchange, socket, head, this.context, rules)
+    relay.listen()
+    if (limited === null) relay.connect(route)
+    else this.connectLater(exchange, relay, rules)
     return null
+  }
+
+  /** Forwards a handshake when the limits let it pass; its route may be another one by then. */
+  private connectLater(exchange: Exchange, relay: SocketRelay, rules: SocketRules): void {
+    this.limits.whenChecked(exchange, (refusal) => {
+      const next = refusal ?? rules.route(exchange.request.model, null)
+      if (!('code' in next)) {
+        relay.connect(next)
+        return
+      }
+      relay.drop()
+      const { code, details = NO_DETAILS } = this.refuse(exchange, next)
+      this.refuseLater(exchange, code, details)
+    })
   }
 
   private refuse(exchange: Exchange, { code, barredBy, ...details }: EventRefusal): SocketRefusal {
@@ -215,7 +238,11 @@ export class SocketDispatcher {
         return isFurther ? admission.admitFurther(exchange) : null
       },
       releaseFurther: () => admission.releaseFurther(exchange),
-      checkLimits: (response, body, target) => this.limits.checkResponse(response, body, target),
+      checkLimits: (response, body, target) => {
+        const checked = this.limits.checkResponse(response, body, target)
+        return checked === LATER ? 'later' : checked
+      },
+      whenChecked: (response, onChecked) => this.limits.whenChecked(response, onChecked),
       cancelLimits: (response) => this.limits.cancel(response),
       record,
     }

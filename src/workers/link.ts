@@ -103,6 +103,13 @@ class LocalLink extends BatchingLink {
     this.other?.onClosed()
   }
 
+  /** Closes this end, and the other one in a later turn, as when two processes lose each other. */
+  cut(): void {
+    this.onClosed()
+    const { other } = this
+    setImmediate(() => other?.onClosed())
+  }
+
   protected transmit(batch: Batch): void {
     const { other } = this
     const copy = structuredClone(batch)

@@ -41,8 +41,8 @@ const BEGIN_MS = 500
 export interface RecordCounter {
   /** A record is made of an open request, in case the relay is killed: what it is assumed to cost is to be set. */
   assume(summary: RequestSummary): void
-  /** The record of a request whose relay was killed was written by this start, and so by nobody else. */
-  countRecovered(entry: Entry): void
+  /** The record of a request (`id`) whose relay was killed was written by this start, and so by nobody else. */
+  countRecovered(id: string, entry: Entry): void
 }
 
 /**
@@ -282,7 +282,7 @@ export class Bookkeeper implements SummarySink {
     const { id } = JSON.parse(line) as { readonly id: string }
     const entry = this.counted.has(id) ? null : readEntry(line)
     this.counted.add(id)
-    if (entry !== null) this.counter.countRecovered(entry)
+    if (entry !== null) this.counter.countRecovered(id, entry)
     return line
   }
 

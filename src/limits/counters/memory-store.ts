@@ -144,6 +144,14 @@ export class MemoryLimitStore implements LimitStore {
     ticket.giveRatesBack(now)
   }
 
+  abandon(ticket: LimitTicket): void {
+    if (!(ticket instanceof MemoryTicket) || ticket.isSettled) return
+    this.changes++
+    if (!ticket.isHolding) this.findAgain(ticket)
+    ticket.isSettled = true
+    this.letGo(ticket)
+  }
+
   restore(claim: LimitClaim, use: RestoredUse, at: number, budgets = claim.rule.budgets): void {
     this.changes++
     const { rule } = claim

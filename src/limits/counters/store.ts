@@ -84,7 +84,7 @@ export interface KnownRules {
 }
 
 /**
- * Where counters live. Calls never wait: a store of several processes answers from what it knows, and asks beside.
+ * Where counters live. Calls never wait.
  * @param now `performance.now()`, for rates and for what is held
  * @param at epoch milliseconds, for periods
  */
@@ -122,6 +122,11 @@ export interface LimitStore {
    * nothing.
    */
   cancel(ticket: LimitTicket, now: number): void
+  /**
+   * Gives places and holds back: nobody knows any more what became of the request. What it has counted on rates stays.
+   * After `settle` it does nothing, and nothing follows it.
+   */
+  abandon(ticket: LimitTicket): void
   /**
    * Adds what a record of the ledger says was used to each budget of the claim's rule. Nothing is crossed by it.
    * @param at of the record

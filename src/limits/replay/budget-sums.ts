@@ -17,6 +17,8 @@ export interface SummedRule {
    * writers do not matter.
    */
   readonly upTo: number | null
+  /** The same of other writers that count by themselves, by their names. Those that are not in it count all. */
+  readonly liveUpTo?: ReadonlyMap<string, number>
 }
 
 /** Numbers of the records of each writer, as ranges: `[from, to, from, to]`. */
@@ -43,6 +45,7 @@ type Sums = ({ tokens: Whole; nano: Whole } | undefined)[]
 interface RuleSums {
   readonly index: number
   readonly upTo: number
+  readonly liveUpTo: ReadonlyMap<string, number>
   readonly periods: PeriodSets
   readonly needsRecords: boolean
   /** By owner. */
@@ -51,6 +54,8 @@ interface RuleSums {
 
 /** What a record of the live writer adds: everything of the ledger that a counter in memory lacks. */
 const ALL = Number.POSITIVE_INFINITY
+
+const NO_WRITERS: ReadonlyMap<string, number> = new Map()
 
 /**
  * Sums up what records and rollups of the ledger say was used of each counter: the same rules, periods and amounts as
@@ -94,14 +99,15 @@ export class BudgetSums implements RollupReader {
     for (const [name, ranges] of counted) this.seen.addRanges(name, ranges)
     const sets = new Map<string, PeriodSets>()
     const common: LimitRule[] = []
-    for (const [index, { rule, upTo }] of rules.entries()) {
+    for (const [index, { rule, upTo, liveUpTo = NO_WRITERS }] of rules.entries()) {
       if (rule.budgets.length === 0) continue
       const kinds = [...new Set(rule.budgets.map(({ period }) => period))].sort()
       const name = `${rule.timezone} ${kinds.join(' ')}`
       const periods = sets.get(name) ?? new PeriodSets(rule.timezone, kinds, at)
       sets.set(name, periods)
       const needsRecords = rule.match.path !== null
-      this.rules.set(rule, { index, upTo: upTo ?? ALL, periods, needsRecords, counters: new Map() })
+      const counters = new Map()
+      this.rules.set(rule, { index, upTo: upTo ?? ALL, liveUpTo, periods, needsRecords, counters })
       const key = findOnlyKey(rule)
       const own = key === null ? undefined : this.keyRules.get(key)
       if (key === null) common.push(rule)
@@ -137,12 +143,11 @@ export class BudgetSums implements RollupReader {
     const tokens = addWhole(entry.promptTokens ?? 0, entry.completionTokens) as Whole
     const nano = entry.cost ?? entry.assumed ?? 0
     if (tokens === 0 && nano === 0) return
-    this.count(entry, entry.route ?? '', at, tokens, nano, writer === this.writer ? seq : 0)
+    this.count(entry, entry.route ?? '', at, tokens, nano, writer, seq)
   }
 
   beginRollup({ writers, quarters, torn, duplicates }: RollupHead): 'rows' | 'none' | 'records' {
-    if (writers.some(([writer, ranges]) => writer === this.writer && (ranges.at(-1) ?? 0) > this.leastUpTo))
-      return 'records'
+    if (writers.some(([writer, ranges]) => this.isInPart(writer, ranges.at(-1) ?? 0))) return 'records'
     const isUniform = (quarter: number | null): boolean =>
       quarter === null || this.periodSets.every((periods) => periods.isUniform(quarter))
     if (!quarters.every(isUniform)) return 'records'
@@ -158,7 +163,7 @@ export class BudgetSums implements RollupReader {
   addRow(of: Dimensions, row: SumRow, from: number): void {
     if (of.at === null || of.at < this.since) return
     const { tokens, nano } = readRowUse(row, from)
-    if (tokens !== 0 || nano !== 0) this.count(of, '', of.at, tokens, nano, 0)
+    if (tokens !== 0 || nano !== 0) this.count(of, '', of.at, tokens, nano, null, 0)
   }
 
   /** What was used of each counter. */
@@ -177,14 +182,33 @@ export class BudgetSums implements RollupReader {
     return this.seen.ranges
   }
 
-  /** @param seq of a record of the live writer; 0 for any other record, or for many */
-  private count(of: Dimensions, route: string, at: number, tokens: Whole, nano: Whole, seq: number): void {
+  /** Whether some rule does not count all records of a writer. @param last number of them */
+  private isInPart(writer: string, last: number): boolean {
+    if (writer === this.writer) return last > this.leastUpTo
+    for (const { liveUpTo } of this.rules.values()) if (last > (liveUpTo.get(writer) ?? ALL)) return true
+    return false
+  }
+
+  /** @param writer of a record; null for many */
+  private count(
+    of: Dimensions,
+    route: string,
+    at: number,
+    tokens: Whole,
+    nano: Whole,
+    writer: string | null,
+    seq: number,
+  ): void {
     const { key, env, team, user, model, tags } = of
     const subject: LimitSubject = { key, env, team, user, model, route, tags }
     const own = key === null ? null : (this.keyRules.get(key) ?? null)
     for (const { rule, owner } of this.matcher.claimsOf(subject, own)) {
       const found = this.rules.get(rule)
-      if (found === undefined || seq > found.upTo) continue
+      if (found === undefined) continue
+      if (writer !== null) {
+        const most = writer === this.writer ? found.upTo : (found.liveUpTo.get(writer) ?? ALL)
+        if (seq > most) continue
+      }
       const set = found.periods.find(at)
       if (set === NONE) continue
       let sums = found.counters.get(owner)

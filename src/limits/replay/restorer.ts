@@ -1,16 +1,18 @@
 import { open, readdir } from 'node:fs/promises'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
-import type { Budget, LimitRule } from '../../config/limit-rules.js'
+import type { LimitRule } from '../../config/limit-rules.js'
 import { LimitClaim } from '../../exchange/limit-ticket.js'
 import { isMissing, readStarts } from '../../ledger/read/start-check.js'
 import type { Whole } from '../../ledger/read/whole.js'
-import type { Bookkeeper } from '../../ledger/write/bookkeeper.js'
 import type { Log } from '../../observe/log.js'
 import { findPeriod } from '../counters/period.js'
 import type { LimitCrossing, LimitStore } from '../counters/store.js'
 import type { SummedRule } from './budget-sums.js'
-import { describeProblem, listRunning, type ReplayProblem, type ReplayTask } from './replay.js'
+import type { RestoredLedger } from './live-records.js'
+import { reportProblems } from './problem-log.js'
+import { listRunning, type ReplayTask } from './replay.js'
 import { type ReplayResult, replayInThread } from './replay-thread.js'
+import { groupEntries, nameBudget, type RestoredBudget } from './restored-budget.js'
 
 /** Counters that are restored in one turn of the event loop: less than a millisecond. */
 const AT_ONCE = 500
@@ -24,32 +26,18 @@ const LONGEST_RETRY_MS = 60_000
 
 const DAY_MS = 86_400_000
 
-/** Most files that are reported one by one. */
-const MOST_REPORTED = 20
-
-/** Budgets of one rule that came at the same time. */
-interface Restored {
-  readonly name: string
-  /** As they are now: amounts may change while it is restored. */
-  rule: LimitRule
-  budget: Budget
-  /** Records of this start count from the ledger up to this number, and live after it. */
-  readonly upTo: number
-  isRestored: boolean
-  /** What began before is not restored: epoch milliseconds. */
-  from: number
-}
+const NO_WRITERS: ReadonlyMap<string, number> = new Map()
 
 /** What requests have used of a counter while it was restored. */
 interface Deferred {
   readonly crossing: LimitCrossing
-  readonly entry: Restored
+  readonly entry: RestoredBudget
   live: bigint
 }
 
 export interface RestorerParts {
   readonly store: Pick<LimitStore, 'restore' | 'forget' | 'read'>
-  readonly ledger: Pick<Bookkeeper, 'writer' | 'lastSeq' | 'writtenSeq' | 'folders'>
+  readonly ledger: RestoredLedger
   readonly log: Pick<Log, 'info' | 'warn'>
   /** Called with what was crossed while counters were restored. */
   readonly onCrossed: (crossings: readonly LimitCrossing[]) => void
@@ -69,13 +57,15 @@ export class LimitRestorer {
   private readonly replay: (task: ReplayTask, stop: AbortSignal) => Promise<ReplayResult>
   private readonly stop: AbortController
   /** By rule, unit and period. */
-  private readonly budgets: Map<string, Restored>
+  private readonly budgets: Map<string, RestoredBudget>
   /** Those that were followed last. */
   private rules: ReadonlySet<LimitRule>
   /** Names of budgets that there were: their counters may still be there. */
   private readonly former: Set<string>
   private readonly deferred: Map<string, Deferred>
+  /** Something is not restored. */
   private isRunning: boolean
+  private isAtWork: boolean
   /** Of all that is restored, the latest `from`. */
   private latestFrom: number
 
@@ -88,6 +78,7 @@ export class LimitRestorer {
     this.former = new Set()
     this.deferred = new Map()
     this.isRunning = false
+    this.isAtWork = false
     this.latestFrom = Number.NEGATIVE_INFINITY
   }
 
@@ -102,28 +93,32 @@ export class LimitRestorer {
    * @param rules of the config and of all keys
    */
   follow(rules: Iterable<LimitRule>): void {
-    const { store, ledger } = this.parts
+    const { ledger } = this.parts
     const upTo = ledger.lastSeq
     const followed = new Set(rules)
+    const known: RestoredBudget[] = []
     let hasNew = false
     // After a change of one key, the rules of thousands of others are the same objects: they cost a look each.
     for (const rule of followed) {
       if (this.rules.has(rule)) continue
       for (const budget of rule.budgets) {
         const name = nameBudget(rule, budget)
-        const known = this.budgets.get(name)
-        if (known !== undefined) {
-          known.rule = rule
-          known.budget = budget
+        const before = this.budgets.get(name)
+        if (before !== undefined) {
+          before.rule = rule
+          before.budget = budget
         } else {
-          if (this.former.has(name)) store.forget(rule, budget)
+          const isReady = !this.former.has(name)
+          const entry = { name, rule, budget, upTo, isRestored: false, isReady, from: 0 }
+          if (!isReady) known.push(entry)
           hasNew = true
-          this.budgets.set(name, { name, rule, budget, upTo, isRestored: false, from: 0 })
+          this.budgets.set(name, entry)
         }
       }
     }
     for (const rule of this.rules) if (!followed.has(rule)) this.drop(rule)
     this.rules = followed
+    if (known.length > 0) this.clear(known)
     if (hasNew) this.begin()
   }
 
@@ -134,29 +129,65 @@ export class LimitRestorer {
    */
   tick(at: number): void {
     if (at >= this.latestFrom) return
-    const { store, ledger, log } = this.parts
-    const upTo = ledger.lastSeq
-    let count = 0
+    const { log } = this.parts
+    const again: RestoredBudget[] = []
     this.latestFrom = Number.NEGATIVE_INFINITY
     for (const entry of this.budgets.values()) {
-      const { name, rule, budget, isRestored, from } = entry
+      const { isRestored, from } = entry
       if (!isRestored) continue
       if (at >= from) {
         this.latestFrom = Math.max(this.latestFrom, from)
         continue
       }
-      store.forget(rule, budget)
-      this.budgets.set(name, { name, rule, budget, upTo, isRestored: false, from: 0 })
-      count++
+      again.push(entry)
     }
-    if (count === 0) return
-    log.warn({ budgets: count }, 'the clock was set back to an earlier period: budgets are read again')
+    if (again.length === 0) return
+    log.warn({ budgets: again.length }, 'the clock was set back to an earlier period: budgets are read again')
+    this.renew(again)
+  }
+
+  /** Restores budgets again of which something was not counted. @param names see `nameBudget` */
+  restoreAgain(names: readonly string[]): void {
+    const entries = names
+      .flatMap((name) => this.budgets.get(name) ?? [])
+      .filter(({ isRestored }) => isRestored)
+    if (entries.length > 0) this.renew(entries)
+  }
+
+  private renew(entries: readonly RestoredBudget[]): void {
+    const upTo = this.parts.ledger.lastSeq
+    const fresh = entries.map(({ name, rule, budget }) => {
+      const entry = { name, rule, budget, upTo, isRestored: false, isReady: false, from: 0 }
+      this.budgets.set(name, entry)
+      return entry
+    })
+    this.clear(fresh)
     this.begin()
   }
 
+  /** Forgets what is counted of budgets, in the moment from which all is counted live. */
+  private clear(entries: readonly RestoredBudget[]): void {
+    const { store, ledger } = this.parts
+    const then = (): void => {
+      for (const entry of entries) {
+        entry.isReady = true
+        if (this.budgets.get(entry.name) === entry) store.forget(entry.rule, entry.budget)
+      }
+      this.begin()
+    }
+    if (ledger.live === undefined) then()
+    else
+      ledger.live.restate(
+        entries.map(({ name }) => name),
+        then,
+      )
+  }
+
   private begin(): void {
-    if (this.isRunning || this.stop.signal.aborted) return
+    if (this.stop.signal.aborted) return
     this.isRunning = true
+    if (this.isAtWork) return
+    this.isAtWork = true
     void this.run()
   }
 
@@ -195,13 +226,14 @@ export class LimitRestorer {
   }
 
   private async run(): Promise<void> {
-    const { log, pauses = PAUSES } = this.parts
+    const { ledger, log, pauses = PAUSES } = this.parts
     let delay = pauses.retryMs
     for (;;) {
-      const entries = [...this.budgets.values()].filter(({ isRestored }) => !isRestored)
+      const entries = [...this.budgets.values()].filter(({ isRestored, isReady }) => !isRestored && isReady)
       if (entries.length === 0 || this.stop.signal.aborted) break
       try {
         await this.whenWritten(Math.max(...entries.map(({ upTo }) => upTo)))
+        await ledger.live?.whenFollowed(entries.map(({ name }) => name))
         await this.restore(entries)
         delay = pauses.retryMs
       } catch (error) {
@@ -212,6 +244,7 @@ export class LimitRestorer {
         delay = Math.min(2 * delay, LONGEST_RETRY_MS)
       }
     }
+    this.isAtWork = false
     // A relay that ends ahead of it does not say that its counters have all.
     this.isRunning = [...this.budgets.values()].some(({ isRestored }) => !isRestored)
   }
@@ -223,7 +256,7 @@ export class LimitRestorer {
       await wait(pauses.lookMs, undefined, { ref: false })
   }
 
-  private async restore(entries: readonly Restored[]): Promise<void> {
+  private async restore(entries: readonly RestoredBudget[]): Promise<void> {
     const { log, now = Date.now } = this.parts
     const [startedAt, at] = [performance.now(), now()]
     const found = await this.add(entries, at, {})
@@ -245,20 +278,29 @@ export class LimitRestorer {
 
   /** Adds what the ledger says was used of some budgets in the periods that go on, and later. */
   private async add(
-    entries: readonly Restored[],
+    entries: readonly RestoredBudget[],
     at: number,
     more: Pick<ReplayTask, 'counted' | 'fromDay'>,
   ): Promise<ReplayResult> {
     const { store, ledger } = this.parts
-    const groups = groupEntries(entries)
+    const groups = groupEntries(entries, ledger.live)
+    const { folders, writer, live } = ledger
     const rules = groups.map(([first, ...others]): SummedRule => {
-      const { rule, upTo } = first as Restored
-      const budgets = [first as Restored, ...others].map(({ budget }) => budget)
-      return { rule: Object.assign({}, rule, { budgets }), upTo }
+      const { rule, upTo, name } = first as RestoredBudget
+      const budgets = [first as RestoredBudget, ...others].map(({ budget }) => budget)
+      const liveUpTo = live?.upTo(name) ?? NO_WRITERS
+      return { rule: Object.assign({}, rule, { budgets }), upTo, liveUpTo }
     })
-    const { folders, writer } = ledger
+    const known = live?.names ?? []
     const task: ReplayTask = { folders, rules, writer, at, usesRollups: true, ...more }
     const found = await this.replay(task, this.stop.signal)
+    if (live !== undefined) {
+      // What a worker has said before its first record is here by now.
+      await nextTurn()
+      await nextTurn()
+      if (found.ranges.some(([name]) => live.has(name) && !known.includes(name)))
+        return this.add(entries, at, more)
+    }
     for (const [i, use] of found.uses.entries()) {
       if (i % AT_ONCE === AT_ONCE - 1) await nextTurn()
       // Without those whose rule is gone, or has come again meanwhile.
@@ -279,15 +321,18 @@ export class LimitRestorer {
    * on side by side is not counted before.
    * @param at when the first replay began: epoch milliseconds
    */
-  private async catchUp(entries: readonly Restored[], first: ReplayResult, at: number): Promise<void> {
+  private async catchUp(entries: readonly RestoredBudget[], first: ReplayResult, at: number): Promise<void> {
     const { ledger, log, pauses = PAUSES, now = Date.now } = this.parts
     // A day more, in case the clock was set back.
     const fromDay = new Date(at - DAY_MS).toISOString().slice(0, 10)
+    const isOthers = (writer: string): boolean => ledger.live?.has(writer) !== true
     let { running, ranges: counted } = first
     let unread = listUnread(first)
     let delay = pauses.retryMs
     let isReported = false
-    while (unread.length > 0 || running.length > 0) {
+    for (;;) {
+      running = running.filter(isOthers)
+      if (unread.length === 0 && running.length === 0) return
       await wait(unread.length > 0 ? delay : pauses.othersMs, undefined, { ref: false })
       if (this.stop.signal.aborted) return
       delay = Math.min(2 * delay, LONGEST_RETRY_MS)
@@ -335,22 +380,6 @@ export class LimitRestorer {
   }
 }
 
-function nameBudget({ id }: LimitRule, { unit, period }: Budget): string {
-  return `${id} ${unit} ${period}`
-}
-
-/** Budgets of the same rule that came at the same time are summed up together. */
-function groupEntries(entries: readonly Restored[]): Restored[][] {
-  const groups = new Map<string, Restored[]>()
-  for (const entry of entries) {
-    const id = `${entry.rule.id} ${entry.upTo}`
-    const group = groups.get(id)
-    if (group === undefined) groups.set(id, [entry])
-    else group.push(entry)
-  }
-  return [...groups.values()]
-}
-
 /** Paths of what could not be read. */
 function listUnread({ problems }: ReplayResult): readonly string[] {
   return problems.filter(({ kind }) => kind === 'unreadable').map(({ path }) => path)
@@ -372,16 +401,4 @@ async function isReadable(path: string, folders: readonly string[]): Promise<boo
 
 function toWhole(value: bigint): Whole {
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
-}
-
-function reportProblems(problems: readonly ReplayProblem[], log: Pick<Log, 'warn'>): void {
-  for (const problem of problems.slice(0, MOST_REPORTED)) {
-    const { path, kind, detail } = problem
-    log.warn(
-      { file: path, problem: kind, detail },
-      `budgets count what is there: ${describeProblem(problem)}`,
-    )
-  }
-  const others = problems.length - MOST_REPORTED
-  if (others > 0) log.warn({ files: others }, `budgets count what is there: ${others} more files have faults`)
 }

@@ -5,8 +5,14 @@ import type { Log } from '../../observe/log.js'
 import type { LimitExcess } from '../counters/store.js'
 import { OTHERS, RuleNames } from './rule-names.js'
 
-/** Why a rule refuses: `model` is one that it does not allow, or that has no price. */
-export type RefusalKind = LimitExcess['kind'] | 'model'
+/**
+ * Why a rule refuses: `model` is one that it does not allow, or that has no price; `unanswered`: the process that
+ * counts does not answer.
+ */
+export type RefusalKind = LimitExcess['kind'] | 'model' | 'unanswered'
+
+/** What of an excess is counted. */
+export type ObservedExcess = Pick<LimitExcess, 'rule'> & { readonly kind: RefusalKind }
 
 const WINDOW_MS = 60_000
 
@@ -51,7 +57,7 @@ export class RefusalTally {
    * @param claims of the request
    * @param now `performance.now()`
    */
-  observe(excesses: readonly LimitExcess[], claims: readonly LimitClaim[], now: number): void {
+  observe(excesses: readonly ObservedExcess[], claims: readonly LimitClaim[], now: number): void {
     let last: LimitRule | null = null
     for (const { rule, kind } of excesses) {
       // One request is one refusal, whatever number of amounts of the rule it exceeds. Those of a rule come together.

@@ -85,6 +85,12 @@ export function describeUnseenModel(rule: LimitRule, isMixed: boolean): LimitRef
   return { code: 'model_not_allowed', param: 'model', message, headers: [], rule }
 }
 
+/** Says that it cannot be known whether a rule lets a request pass. */
+export function describeUnanswered(rule: LimitRule): LimitRefusal {
+  const message = `The rule "${rule.name}" limits this request, and what is used of it cannot be known at the moment. Send the request again.${askWhom(rule, 'if it lasts')}`
+  return { code: 'limits_unavailable', message, headers: [], rule }
+}
+
 /** Says that the model of a request has no price, under a rule that limits money. */
 export function describeUnpriced(rule: LimitRule): LimitRefusal {
   const ask = askWhom(rule, 'to give it one (`ledger.prices`)')

@@ -6,11 +6,8 @@ import type { Upstream } from '../../upstream/upstream.js'
 import type { RelayContext } from '../relay-context.js'
 import { type ClientEvent, CREATE, UPDATE } from './client-event.js'
 import type { SocketRoute } from './connector.js'
-import type { ResponseTracker } from './response-tracker.js'
+import { LATER, type ResponseTracker } from './response-tracker.js'
 import type { EventRefusal, SocketRules } from './socket-rules.js'
-
-/** What the event names may be known in a moment: it is held until then. */
-export const LATER = Symbol('later')
 
 type Refused = Extract<Location, { kind: 'refused' }>
 

@@ -5,12 +5,13 @@ import type { End } from '../../exchange/outcome.js'
 import { type SocketRequest, SocketResponse } from '../../exchange/socket-response.js'
 import type { RequestSummary } from '../../exchange/summary.js'
 import { asObject, isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
-import type { EstimatedBody } from '../../limits/estimate.js'
 import type { PricedTarget } from '../../limits/request-costs.js'
 import { PromptSample } from '../../metering/prompt-sample.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import { type ClientEvent, findEventType } from './client-event.js'
 import type { LongMessage, MessageHandler } from './message-reader.js'
+import { findCurrent, findPending, type OpenResponse } from './open-response.js'
+import { checkUnasked, estimateEvent, ResponseCheck } from './response-check.js'
 import { BEGINNINGS, ENDS, TRANSCRIBED } from './response-events.js'
 import { SessionModels } from './session-models.js'
 import type { EventRefusal, SocketRules } from './socket-rules.js'
@@ -21,28 +22,14 @@ const MOST_OPEN = 64
 /** Milliseconds that an error event may be followed by the last event of its response. */
 const SETTLE_MS = 2_000
 
+/** What the event names, or what the limits say of it, is known in a moment: it is held until then. */
+export const LATER = Symbol('later')
+
 const UNSAID = { prompt: null, store: null, background: null } as const
-
-/** What limits estimate of a response that nobody has asked for. */
-const UNASKED: EstimatedBody = {
-  length: 0,
-  pieces: [],
-  decoded: null,
-  peeked: { maxTokens: null, maxOutputTokens: null, formBoundary: null },
-}
-
-/** An open response and what it takes up. */
-interface OpenResponse {
-  readonly response: SocketResponse
-  /** Null before it is sent. */
-  upstream: Upstream | null
-  /** It counts against the limits of the key, beside the connection itself. */
-  readonly takesPlace: boolean
-}
 
 type TrackerRules = Pick<
   SocketRules,
-  'admit' | 'releaseFurther' | 'checkLimits' | 'cancelLimits' | 'bar' | 'record'
+  'admit' | 'releaseFurther' | 'checkLimits' | 'whenChecked' | 'cancelLimits' | 'bar' | 'record'
 >
 
 /**
@@ -65,6 +52,8 @@ export class ResponseTracker implements MessageHandler {
   /** Of the Realtime API: the response that was asked for last, and has not begun. */
   private asked: SocketResponse | null
   private readonly session: SessionModels
+  /** The response that waits for the limits; null for none. Nothing else is asked for meanwhile. */
+  private checked: ResponseCheck | null
   /** Why the limits refuse the last response that the upstream began by itself; null if they do not. */
   private refusal: EventRefusal | null
 
@@ -83,6 +72,7 @@ export class ResponseTracker implements MessageHandler {
     this.lastEndAt = 0
     this.asked = null
     this.session = new SessionModels()
+    this.checked = null
     this.refusal = null
   }
 
@@ -116,36 +106,65 @@ export class ResponseTracker implements MessageHandler {
    * @param bytes of its frames
    * @param sentModel by which the upstream knows the model; null for the requested name
    * @param target that gets it
-   * @returns why it is refused; null if it may be sent
+   * @returns why it is refused; null if it may be sent; `LATER`: it is to be begun again when `awaited` resolves
    */
   begin(
     event: ClientEvent,
     bytes: number,
     sentModel: string | null,
     target: PricedTarget,
-  ): EventRefusal | null {
-    const { isRealtime } = this
+  ): EventRefusal | typeof LATER | null {
+    const { checked } = this
+    if (checked?.event === event) {
+      this.checked = null
+      return this.conclude(checked.response, checked.refusal, sentModel, checked.takesPlace)
+    }
+    const takesPlace = this.open.length > 0 && !this.isRealtime
     const refusal = this.admit()
     if (refusal !== null) {
       this.refuse(event, bytes, { code: refusal })
       return { code: refusal }
     }
+    const response = this.create(this.describe(event, bytes), performance.now())
+    const limited = this.rules.checkLimits(response, estimateEvent(event), target)
+    if (limited !== 'later') return this.conclude(response, limited, sentModel, takesPlace)
+    this.checked = new ResponseCheck(event, response, takesPlace, this.rules)
+    return LATER
+  }
+
+  private conclude(
+    response: SocketResponse,
+    limited: EventRefusal | null,
+    sentModel: string | null,
+    takesPlace: boolean,
+  ): EventRefusal | null {
     const now = performance.now()
-    const response = this.create(this.describe(event, bytes), now)
-    const limited = this.checkLimits(response, event, target)
     if (limited !== null) {
+      if (takesPlace) this.rules.releaseFurther()
       this.record(response.close('refused', now, limited.code))
       return limited
     }
-    if (isRealtime) {
+    if (this.isRealtime) {
       this.dropAsked()
       this.asked = response
       return null
     }
-    const entry = this.add(response, this.open.length > 0)
+    const entry = this.add(response, takesPlace)
     response.rename(sentModel)
     if (this.upstream !== null) this.send(entry, now)
     return null
+  }
+
+  /** Resolves when the limits have answered for the event that is held; null if none waits for them. */
+  get awaited(): Promise<void> | null {
+    return this.checked?.done ?? null
+  }
+
+  /** The response that waits for the limits does not begin. */
+  private dropChecked(end: End): void {
+    const response = this.checked?.drop(this.rules) ?? null
+    this.checked = null
+    if (response !== null) this.record(response.close(end, performance.now()))
   }
 
   /** What a client asks with. The Realtime API bills no estimate: its prompt is the whole conversation. */
@@ -155,17 +174,6 @@ export class ResponseTracker implements MessageHandler {
       return { model: this.exchange.request.model ?? this.session.model, lane, bytes, ...UNSAID }
     const { store, background } = event.peek()
     return { model: event.model, lane, bytes, prompt: PromptSample.of([event.prompt]), store, background }
-  }
-
-  private checkLimits(
-    response: SocketResponse,
-    event: ClientEvent,
-    target: PricedTarget,
-  ): EventRefusal | null {
-    const { prompt } = event
-    const peeked = { ...event.peek(), formBoundary: null }
-    const body = { length: prompt.length, pieces: [prompt], decoded: null, peeked }
-    return this.rules.checkLimits(response, body, target)
   }
 
   /** The response that was asked for has not begun, and will not. */
@@ -184,7 +192,9 @@ export class ResponseTracker implements MessageHandler {
     const { model, lane } = event
     const request = { model, lane, bytes, ...UNSAID }
     const now = performance.now()
-    const response = this.create(request, now)
+    const isChecked = this.checked?.event === event
+    const response = (isChecked ? this.checked?.drop(this.rules) : null) ?? this.create(request, now)
+    if (isChecked) this.checked = null
     if (barredBy !== undefined) this.rules.bar(response, barredBy)
     this.record(response.close('refused', now, code))
   }
@@ -194,7 +204,7 @@ export class ResponseTracker implements MessageHandler {
     this.lastMessageAt = performance.now()
     const event = parseJson(payload.toString())
     if (!isObject(event) || typeof event.type !== 'string') {
-      this.findCurrent('')?.response.meter.read(undefined)
+      findCurrent(this.open, '')?.response.meter.read(undefined)
       return
     }
     const { type } = event
@@ -214,7 +224,7 @@ export class ResponseTracker implements MessageHandler {
   onLongMessage({ beginning, facts }: LongMessage, bytes: number): void {
     this.lastMessageAt = performance.now()
     const type = findEventType(beginning) ?? ''
-    const entry = this.findCurrent('')
+    const entry = findCurrent(this.open, '')
     if (entry === null) return
     entry.response.countEvent(bytes, performance.now())
     entry.response.meter.skip(facts)
@@ -228,7 +238,7 @@ export class ResponseTracker implements MessageHandler {
       if (upstream === null || response.failedAt !== null) return false
       if (response.lastEventAt !== null) return now - response.lastEventAt > idleMs
       // It waits for its turn: the responses of a lane come one after another.
-      if (this.findCurrent(response.lane)?.response !== response) return false
+      if (findCurrent(this.open, response.lane)?.response !== response) return false
       return now - Math.max(response.startedAt, this.lastEndAt) > firstByteMs
     })
   }
@@ -246,6 +256,7 @@ export class ResponseTracker implements MessageHandler {
     const { end, errorCode, cause } = this.exchange.outcome
     this.dropAsked()
     const isOrderly = end === null || end === 'done' || end === 'refused'
+    this.dropChecked(isOrderly ? 'client_gone' : end)
     for (const entry of [...this.open]) {
       if (entry.response.failedAt !== null) this.finish(entry, 'done')
       else this.finish(entry, isOrderly ? 'client_gone' : end, errorCode, cause)
@@ -281,28 +292,13 @@ export class ResponseTracker implements MessageHandler {
   private find(type: string, event: JsonObject): OpenResponse | null {
     const lane = stringOr(event.stream_id, '')
     const id = stringOr(event.response_id, stringOr(asObject(event.response).id, null))
-    if (id === null) return this.findCurrent(lane)
+    if (id === null) return findCurrent(this.open, lane)
     const known = this.open.find(({ response }) => response.upstreamId === id)
     if (known !== undefined) return known
     if (!BEGINNINGS.has(type) && !ENDS.has(type)) return null
-    const next = this.findPending(lane)
+    const next = findPending(this.open, lane)
     if (next !== null) next.response.upstreamId = id
     return next
-  }
-
-  /** The response that an event without an id is of. */
-  private findCurrent(lane: string): OpenResponse | null {
-    const inLane = this.open.filter(({ response }) => response.lane === lane)
-    const begun = inLane.filter(({ response }) => response.upstreamId !== null)
-    const current = begun.findLast(({ response }) => response.failedAt === null)
-    return current ?? this.findPending(lane) ?? begun.at(-1) ?? null
-  }
-
-  /** The first response that was sent and that no event has come of. */
-  private findPending(lane: string): OpenResponse | null {
-    const isPending = ({ response }: OpenResponse): boolean =>
-      response.wasSent && response.upstreamId === null
-    return this.open.find((entry) => isPending(entry) && entry.response.lane === lane) ?? null
   }
 
   /** A response that nobody has asked for by name: the Realtime API answers speech by itself. */
@@ -311,7 +307,10 @@ export class ResponseTracker implements MessageHandler {
     const model = this.exchange.request.model ?? this.session.model
     const lane = stringOr(event.stream_id, '')
     const response = this.asked ?? this.create({ model, lane, bytes: 0, ...UNSAID }, now)
-    if (this.asked === null) this.refusal = this.rules.checkLimits(response, UNASKED, this.target)
+    if (this.asked === null)
+      checkUnasked(response, this.target, this.rules, (refusal) => {
+        this.refusal = refusal
+      })
     this.asked = null
     const entry = this.add(response, false)
     entry.response.upstreamId = stringOr(asObject(event.response).id, '')
@@ -323,7 +322,7 @@ export class ResponseTracker implements MessageHandler {
     // An error of the Realtime API is about one event of the client; a response that is open goes on.
     this.dropAsked()
     if (this.isRealtime) return
-    const entry = this.findCurrent(stringOr(event.stream_id, ''))
+    const entry = findCurrent(this.open, stringOr(event.stream_id, ''))
     if (entry === null) return
     const { response } = entry
     const now = performance.now()

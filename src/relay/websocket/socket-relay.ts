@@ -19,8 +19,8 @@ import { CLOSE, CLOSE_CODES, encodeClose, encodeFrame, PING, PONG, TEXT } from '
 import { HeldMemory } from './held-memory.js'
 import { MessageReader } from './message-reader.js'
 import { RefusedHandshake } from './refused-handshake.js'
-import { LATER, ResponseStarter } from './response-starter.js'
-import { ResponseTracker } from './response-tracker.js'
+import { ResponseStarter } from './response-starter.js'
+import { LATER, ResponseTracker } from './response-tracker.js'
 import { SocketEnd } from './socket-end.js'
 import { closeCodeOf, type EventRefusal, type SocketRules } from './socket-rules.js'
 
@@ -88,10 +88,11 @@ export class SocketRelay implements Stage {
     exchange.stage = this
   }
 
-  /** Forwards the handshake. */
-  forward(route: SocketRoute): void {
-    this.listen()
-    this.connect(route)
+  /** The handshake that has waited is refused. Reading continues, so that a client is noticed that leaves. */
+  drop(): void {
+    this.state = 'over'
+    this.early = []
+    this.socket.resume()
   }
 
   /** Accepts the handshake, and waits for the first message. See `ClientSocket.accept`. */
@@ -108,7 +109,8 @@ export class SocketRelay implements Stage {
 
   // The client's side
 
-  private listen(): void {
+  /** Called once, before `connect`. */
+  listen(): void {
     const { socket, exchange } = this
     // Read from the start: else the relay would not notice a client that leaves.
     socket.on('data', this.onClientData)
@@ -174,9 +176,10 @@ export class SocketRelay implements Stage {
     return 'wait'
   }
 
-  /** Nothing passes until it is known what the event goes on from. */
+  /** Nothing passes until it is known what the event goes on from, and whether the limits let it pass. */
   private hold(event: ClientEvent, bytes: number): Verdict {
-    void this.rules.whenKnown().then(() => {
+    const { awaited } = this.tracker
+    void (awaited ?? this.rules.whenKnown()).then(() => {
       if (this.state === 'closing' || this.state === 'over') return
       const verdict = this.onEvent(event, bytes)
       if (verdict !== 'wait') this.gate.resume(verdict)
@@ -227,7 +230,7 @@ export class SocketRelay implements Stage {
 
   // The upstream's side
 
-  private connect(route: SocketRoute): void {
+  connect(route: SocketRoute): void {
     this.state = 'opening'
     this.connector = new Connector(this.exchange, route, this)
     this.connector.start()
@@ -265,10 +268,7 @@ export class SocketRelay implements Stage {
     const status = res.statusCode ?? 502
     this.connector = null
     if (!this.hasAccepted) {
-      this.state = 'over'
-      // Early data has no receiver now. Reading continues, so that the relay notices a client that leaves.
-      this.early = []
-      this.socket.resume()
+      this.drop()
       const refused = new RefusedHandshake(exchange, upstream, res)
       exchange.stage = refused
       refused.start()

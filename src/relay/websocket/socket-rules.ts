@@ -60,11 +60,17 @@ export interface SocketRules {
   admit(upstream: Upstream | null, isFurther: boolean): ErrorCode | null
   releaseFurther(): void
   /**
-   * Asks the limits about a response, and counts it if it may begin.
+   * Asks the limits about a response, and counts it if it may begin. `later`: `whenChecked` has the answer.
    * @param body the message that asks for it
    * @param target that gets it: its price decides
    */
-  checkLimits(response: SocketResponse, body: EstimatedBody, target: PricedTarget): EventRefusal | null
+  checkLimits(
+    response: SocketResponse,
+    body: EstimatedBody,
+    target: PricedTarget,
+  ): EventRefusal | 'later' | null
+  /** Waits for the answer; there is none for a response that is over. */
+  whenChecked(response: SocketResponse, onChecked: (refusal: EventRefusal | null) => void): void
   /** A response that was checked does not begin after all. */
   cancelLimits(response: SocketResponse): void
   record(summary: RequestSummary): void

@@ -43,7 +43,10 @@ function open(folder: string): { books: Bookkeeper; counted: Entry[] } {
   const { ledger } = loadConfig({ env: {}, cwd: '/nonexistent' })
   const books = new Bookkeeper({ ...ledger, folder, fsync: 'never', flushMs: 1 }, log, null)
   const counted: Entry[] = []
-  const counter: RecordCounter = { assume: () => {}, countRecovered: (entry) => void counted.push(entry) }
+  const counter: RecordCounter = {
+    assume: () => {},
+    countRecovered: (_id, entry) => void counted.push(entry),
+  }
   books.reportTo(counter)
   return { books, counted }
 }
