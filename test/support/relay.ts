@@ -10,6 +10,7 @@ import { Prices } from '../../src/ledger/prices.js'
 import { Log } from '../../src/observe/log.js'
 import { RawClient, type Response } from './client.js'
 import { readLedger } from './ledger.js'
+import { COUNTS_IN_PRIMARY, type FollowingLimits, TestPrimary } from './primary-mode.js'
 import { SPEAKS_TLS, TLS_PORTS, writeTlsListen } from './tls-mode.js'
 import { until } from './until.js'
 
@@ -26,6 +27,9 @@ export interface TestRelay {
   readonly config: Config
   readonly app: App
   readonly lines: LogLine[]
+  /** What counts its limits; null: it does so itself. */
+  readonly primary: TestPrimary | null
+  readonly limits: FollowingLimits | null
   /** What the relay is doing: `App.inspect`. */
   inspect(): Inspection
   /** Waits for so many log lines of requests, and returns all of them. */
@@ -56,12 +60,14 @@ export async function post(relay: TestRelay, path: string, body: string): Promis
  * Starts a relay in this process.
  * @param settings of the config file; upstreams are not warmed unless they say so, to keep request counts exact
  * @param configPollMs how often the config file is looked at; null: the config is never read again
+ * @param primary counts its limits; null: it does so itself
  */
 export async function startRelay(
   upstreams: Record<string, Record<string, unknown>> | string,
   settings: Record<string, unknown> = {},
   env: Record<string, string> = { UPSTREAM_KEY: 'sk-upstream-secret' },
   configPollMs: number | null = null,
+  primary: TestPrimary | null = null,
 ): Promise<TestRelay> {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
   const entries =
@@ -81,13 +87,17 @@ export async function startRelay(
   const log = new Log(pino({ level: 'debug', base: null }, sink), sink)
   const hasKeys = config.keys.mode === 'keys'
   const key = hasKeys ? issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key : ''
+  const counting = primary ?? (COUNTS_IN_PRIMARY ? new TestPrimary(config.limitRules, log, [config.ledger.folder]) : null)
+  const limits = counting?.connect(log) ?? null
   const app = await createApp({
     config,
     log,
+    ...(limits === null ? {} : { limits }),
     prices: Prices.open(config.ledger.prices),
     keyPollMs: 20,
     ...(configPollMs === null ? { source: null } : { source, configPollMs }),
   })
+  counting?.add(app)
   const { port, metricsPort } = await app.listen()
   app.markReady()
   const isTls = config.listen.tls !== null
@@ -101,7 +111,9 @@ export async function startRelay(
     config,
     app,
     lines,
-    inspect: () => app.inspect(),
+    primary: counting,
+    limits,
+    inspect: () => inspect(app, counting),
     async requests(count) {
       const settled = (): LogLine[] => lines.filter((line) => 'end' in line && line.end !== 'local')
       await until(() => settled().length >= count, `${count} settled requests`)
@@ -119,6 +131,7 @@ export async function startRelay(
     },
     async close() {
       await app.close()
+      if (primary === null) await counting?.server.close()
       TLS_PORTS.delete(port)
       try {
         // Every test checks its records against the schema.
@@ -128,4 +141,15 @@ export async function startRelay(
       }
     },
   }
+}
+
+/** What a relay is doing, with the limits that its primary counts for it. */
+function inspect(app: App, primary: TestPrimary | null): Inspection {
+  const inspection = app.inspect()
+  if (primary === null) return inspection
+  const { limiter } = primary.server
+  return Object.defineProperties(inspection, {
+    limits: { get: () => limiter.readAll() },
+    refusals: { get: () => [...limiter.refusals] },
+  })
 }
