@@ -5,7 +5,29 @@ import { findHostFlaw, readHostname } from '../http/host.js'
 import { bindServer } from '../lib/bind-server.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
-import { PROFILE_PATH, ProfileEndpoint } from './profile-endpoint.js'
+import { PROFILE_PATH, ProfileEndpoint, type Profiler } from './profile-endpoint.js'
+
+/** What the metrics server shows: of this process, or of all workers. */
+export interface MetricsPage {
+  /** Value of the content-type header. */
+  readonly contentType: string
+  readonly profiler: Profiler
+  render(): Promise<string>
+}
+
+/** The page of a relay in one process. */
+export function createPage(metrics: Metrics, source: MetricsSource): MetricsPage {
+  return {
+    contentType: metrics.contentType,
+    render: () => metrics.render(source),
+    profiler: {
+      has: (worker) => worker === 1,
+      // Loaded only where it is used: it makes every start slower.
+      take: async (options) =>
+        (await import('./cpu-profiler.js')).takeProfile({ ...options, counter: metrics }),
+    },
+  }
+}
 
 /**
  * Responds to `GET /metrics` at an address of its own: metrics are for operators, and the relay's address is for
@@ -17,9 +39,9 @@ export class MetricsServer {
   private readonly profiles: ProfileEndpoint
 
   /** @param hosts names by which it may be called, besides those that cannot be a web page's */
-  constructor(metrics: Metrics, source: MetricsSource, hosts: readonly string[], log: Pick<Log, 'info'>) {
+  constructor(page: MetricsPage, hosts: readonly string[], log: Pick<Log, 'info'>) {
     const names = hosts.map((host) => host.toLowerCase())
-    this.profiles = new ProfileEndpoint(metrics, log)
+    this.profiles = new ProfileEndpoint(page.profiler, log)
     this.http = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (req, res) => {
       // Scrapers do not pipeline, and each response is as large as all metrics.
       if (res.socket === null) {
@@ -40,8 +62,8 @@ export class MetricsServer {
         res.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics\n')
         return
       }
-      metrics.render(source).then(
-        (text) => res.writeHead(200, { 'content-type': metrics.contentType }).end(text),
+      page.render().then(
+        (text) => res.writeHead(200, { 'content-type': page.contentType }).end(text),
         () => res.writeHead(500).end(),
       )
     })

@@ -3,7 +3,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isOnThisMachine } from '../access/local.js'
 import { findHeader } from '../http/flat-headers.js'
 import { readErrorCode } from '../lib/error-code.js'
-import type { RequestCounter } from './cpu-profiler.js'
 import { findPeerOwner } from './peer-owner.js'
 
 /** The path, and the header that every request for a profile has: no web page can send it without a preflight. */
@@ -18,6 +17,26 @@ interface ProfileLog {
   info(fields: object, text: string): void
 }
 
+/** Takes CPU profiles: of this process, or of a worker. */
+export interface Profiler {
+  /** Whether there is such a worker. A relay in one process is worker 1. */
+  has(worker: number): boolean
+  /**
+   * @returns pieces of a `.cpuprofile`
+   * @throws {Error} no profile can be taken, the worker has ended, or `stop` was aborted
+   */
+  take(options: ProfileWish): Promise<Iterable<string> | AsyncIterable<string>>
+}
+
+export interface ProfileWish {
+  readonly worker: number
+  readonly seconds: number
+  /** Called once samples are taken. */
+  readonly onSampling: () => void
+  /** Ends it at once, without a profile. */
+  readonly stop: AbortSignal
+}
+
 /** A request for a profile that is refused: the status, and one line that says what to change. */
 interface Refused {
   readonly status: number
@@ -25,20 +44,20 @@ interface Refused {
 }
 
 /**
- * Responds to `POST /profile?seconds=N` with a CPU profile of the relay: for programs on this machine alone, and of
+ * Responds to `POST /profile?seconds=N&worker=N` with a CPU profile of the relay, or of one of its workers: for programs on this machine alone, and of
  * those only for the relay's own user and root, where the system tells whose they are. One at a time.
  */
 export class ProfileEndpoint {
   /** Whether the address itself is on loopback. Set once it is known. */
   isLocal: boolean
-  private readonly counter: RequestCounter
+  private readonly profiler: Profiler
   private readonly log: ProfileLog
   private readonly stop: AbortController
   private isRunning: boolean
 
-  constructor(counter: RequestCounter, log: ProfileLog) {
+  constructor(profiler: Profiler, log: ProfileLog) {
     this.isLocal = false
-    this.counter = counter
+    this.profiler = profiler
     this.log = log
     this.stop = new AbortController()
     this.isRunning = false
@@ -47,14 +66,14 @@ export class ProfileEndpoint {
   async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     req.resume()
     const refused = this.findRefusal(req) ?? (await this.findStranger(req)) ?? this.findConflict()
-    const seconds = readSeconds(req.url ?? '')
-    if (refused !== null || seconds === null) {
-      send(res, refused ?? { status: 400, why: `seconds must be a whole number from 1 to ${MOST_SECONDS}` })
+    const wish = this.readWish(req.url ?? '')
+    if (refused !== null || 'why' in wish) {
+      send(res, refused ?? (wish as Refused))
       return
     }
     this.isRunning = true
     try {
-      await this.profile(seconds, res)
+      await this.profile(wish, res)
     } catch (error) {
       if (res.headersSent || res.destroyed) res.destroy()
       else send(res, { status: 501, why: `this Node cannot be profiled (${readErrorCode(error)})` })
@@ -68,9 +87,10 @@ export class ProfileEndpoint {
     this.stop.abort()
   }
 
-  private async profile(seconds: number, res: ServerResponse): Promise<void> {
-    // Loaded only where it is used: it makes every start slower.
-    const { takeProfile } = await import('./cpu-profiler.js')
+  private async profile(
+    { seconds, worker }: Pick<ProfileWish, 'seconds' | 'worker'>,
+    res: ServerResponse,
+  ): Promise<void> {
     const gone = new AbortController()
     res.once('close', () => gone.abort())
     const stop = AbortSignal.any([gone.signal, this.stop.signal])
@@ -79,13 +99,27 @@ export class ProfileEndpoint {
       // Tells at once that it has begun.
       res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).flushHeaders()
     }
-    const pieces = await takeProfile({ seconds, counter: this.counter, onSampling, stop })
-    for (const piece of pieces) {
+    const pieces = await this.profiler.take({ seconds, worker, onSampling, stop })
+    for await (const piece of pieces) {
       if (res.destroyed) return
       if (!res.write(piece)) await new Promise((resolve) => res.once('drain', resolve).once('close', resolve))
       await nextTurn()
     }
     res.end()
+  }
+
+  /** @returns a refusal if the query names no profile that can be taken */
+  private readWish(url: string): Pick<ProfileWish, 'seconds' | 'worker'> | Refused {
+    const query = new URLSearchParams(url.split('?', 2)[1])
+    const seconds = readNumber(query.get('seconds'))
+    if (seconds < 1 || seconds > MOST_SECONDS)
+      return { status: 400, why: `seconds must be a whole number from 1 to ${MOST_SECONDS}` }
+    const worker = readNumber(query.get('worker') ?? '1')
+    if (this.profiler.has(worker)) return { seconds, worker }
+    return {
+      status: 404,
+      why: 'there is no such worker: the number is that of the label worker in the metrics',
+    }
   }
 
   private findRefusal(req: IncomingMessage): Refused | null {
@@ -115,11 +149,9 @@ export class ProfileEndpoint {
   }
 }
 
-/** @returns null if the query has no such number */
-function readSeconds(url: string): number | null {
-  const text = new URLSearchParams(url.split('?', 2)[1]).get('seconds') ?? ''
-  const seconds = /^\d{1,2}$/.test(text) ? Number(text) : 0
-  return seconds >= 1 && seconds <= MOST_SECONDS ? seconds : null
+/** @returns 0 if it is no number of at most three digits */
+function readNumber(text: string | null): number {
+  return text !== null && /^\d{1,3}$/.test(text) ? Number(text) : 0
 }
 
 function send(res: ServerResponse, { status, why }: Refused): void {

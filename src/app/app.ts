@@ -254,8 +254,9 @@ export class App {
 
   private async listenForScrapers(place: ListenPlace): Promise<MetricsPort | null> {
     if (this.metrics === null) return null
-    const { MetricsServer } = await import('../admin/metrics-server.js')
-    this.metricsServer = new MetricsServer(this.metrics, this.handler, this.current.metrics.hosts, this.log)
+    const { createPage, MetricsServer } = await import('../admin/metrics-server.js')
+    const page = createPage(this.metrics, this.handler)
+    this.metricsServer = new MetricsServer(page, this.current.metrics.hosts, this.log)
     const bound = await this.metricsServer.listen(place).catch((error: unknown) => {
       throw new ListenError(place, 'metrics.listen', error)
     })

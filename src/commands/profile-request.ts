@@ -20,11 +20,17 @@ export class ProfileProblem extends Error {}
 /**
  * Asks a relay for a profile.
  * @param origin of its metrics listener
+ * @param worker its number; 1 is also a relay in one process
  * @param onBegun called when it has begun
  * @throws ProfileProblem
  */
-export async function requestProfile(origin: string, seconds: number, onBegun: () => void): Promise<Buffer> {
-  const res = await send(origin, seconds)
+export async function requestProfile(
+  origin: string,
+  seconds: number,
+  worker: number,
+  onBegun: () => void,
+): Promise<Buffer> {
+  const res = await send(origin, `seconds=${seconds}&worker=${worker}`)
   if (res.statusCode !== 200) throw await describeRefusal(res, origin)
   onBegun()
   const late = setTimeout(() => res.destroy(), Math.min(seconds, MOST_SECONDS) * 1_000 + END_MS)
@@ -37,8 +43,8 @@ export async function requestProfile(origin: string, seconds: number, onBegun: (
   }
 }
 
-function send(origin: string, seconds: number): Promise<IncomingMessage> {
-  const url = new URL(`${PROFILE_PATH}?seconds=${seconds}`, origin)
+function send(origin: string, query: string): Promise<IncomingMessage> {
+  const url = new URL(`${PROFILE_PATH}?${query}`, origin)
   return new Promise((resolve, reject) => {
     const headers = { [PROFILE_HEADER]: '1', 'content-length': '0' }
     const req = request(url, { method: 'POST', headers, agent: false })

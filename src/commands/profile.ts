@@ -18,7 +18,8 @@ const WRONG_USAGE = 2
 
 const SECONDS = 10
 
-const HELP = `thinwire profile [--seconds N] [--out FILE] [--config FILE | --url URL]
+const HELP = `thinwire profile [--seconds N] [--worker N] [--out FILE]
+                 [--config FILE | --url URL]
 thinwire profile FILE.cpuprofile
 
 Asks the running relay for a CPU profile, writes it to a file, and shows where
@@ -26,6 +27,7 @@ the time went: by phase of a request, by module, and by function. The file opens
 in the developer tools of Chrome (Performance, Load profile) and in VS Code.
 
   --seconds N    how long, from 1 to ${MOST_SECONDS}. Default: ${SECONDS}
+  --worker N     which worker of the relay, where it has several. Default: 1
   --out FILE     where the profile goes. Default: thinwire-TIME.cpuprofile in
                  this folder
   --config FILE  the relay's config file, for its metrics.listen. Default:
@@ -66,6 +68,7 @@ interface Given {
   /** A profile that is there already; null to take one. */
   readonly file: string | null
   readonly seconds: number
+  readonly worker: number
   readonly out: string | undefined
   readonly config: string | undefined
   readonly url: string | undefined
@@ -84,6 +87,7 @@ function readArguments(args: readonly string[]): Given | string {
       allowPositionals: true,
       options: {
         seconds: { type: 'string' },
+        worker: { type: 'string' },
         out: { type: 'string' },
         config: { type: 'string' },
         url: { type: 'string' },
@@ -95,12 +99,17 @@ function readArguments(args: readonly string[]): Given | string {
     const seconds = /^\d{1,2}$/.test(text) ? Number(text) : 0
     if (seconds < 1 || seconds > MOST_SECONDS)
       return `--seconds must be a whole number from 1 to ${MOST_SECONDS}`
+    const worker = /^\d{1,3}$/.test(values.worker ?? '1') ? Number(values.worker ?? 1) : 0
+    if (worker < 1) return '--worker must be the number of a worker: 1, 2, 3'
     if (positionals.length > 1) return 'it takes one FILE.cpuprofile at most'
     if (config !== undefined && url !== undefined) return '--config and --url exclude each other'
     const [file = null] = positionals
-    if (file !== null && [values.seconds, out, config, url].some((value) => value !== undefined))
+    if (
+      file !== null &&
+      [values.seconds, values.worker, out, config, url].some((value) => value !== undefined)
+    )
       return 'with a FILE there is nothing to take: only --json goes with it'
-    return { file, seconds, out, config, url, json, help }
+    return { file, seconds, worker, out, config, url, json, help }
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? ''
   }
@@ -112,10 +121,10 @@ interface Taken {
   readonly file: string
 }
 
-async function take({ seconds, out, config, url }: Given, io: CommandIo): Promise<Taken> {
+async function take({ seconds, worker, out, config, url }: Given, io: CommandIo): Promise<Taken> {
   const origin = url === undefined ? findOrigin(config, io) : checkUrl(url)
   const begun = (): void => void io.err.write(`The relay at ${origin} is profiled for ${seconds} s ...\n`)
-  const bytes = await requestProfile(origin, seconds, begun)
+  const bytes = await requestProfile(origin, seconds, worker, begun)
   const profile = parseProfile(bytes.toString())
   if (profile === null) throw new ProfileProblem(`what ${origin} has sent is no whole profile`)
   const file = out ?? `thinwire-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}.cpuprofile`

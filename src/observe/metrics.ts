@@ -1,4 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from 'prom-client'
 import { findFailureSign } from '../exchange/failed-request.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
@@ -189,6 +196,18 @@ export class Metrics implements SummarySink {
 
   /** Renders all metrics in the text format of Prometheus. */
   async render(source: MetricsSource): Promise<string> {
+    await this.read(source)
+    return this.registry.metrics()
+  }
+
+  /** All metrics as plain objects, for the process that shows those of several workers. */
+  async list(source: MetricsSource): Promise<MetricObjectWithValues<MetricValue<string>>[]> {
+    await this.read(source)
+    return this.registry.getMetricsAsJSON()
+  }
+
+  /** Sets what is read at each scrape. */
+  private async read(source: MetricsSource): Promise<void> {
     if (this.readLimits !== null) this.limits.read(await this.readLimits())
     if (this.readExpiry !== null) this.certificateExpiry?.set((this.readExpiry() - Date.now()) / 1_000)
     this.requests.show()
@@ -207,7 +226,6 @@ export class Metrics implements SummarySink {
       this.ledgerQueued.set(ledger.queued_bytes)
       this.ledgerStalled.set(ledger.stalled === null ? 0 : 1)
     }
-    return this.registry.metrics()
   }
 
   /** Sets the metrics of all targets. Targets of an earlier config disappear. */

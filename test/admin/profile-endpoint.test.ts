@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MetricsServer } from '../../src/admin/metrics-server.js'
+import { createPage, MetricsServer } from '../../src/admin/metrics-server.js'
 import { Metrics, type MetricsSource } from '../../src/observe/metrics.js'
 import { RawClient } from '../support/client.js'
 import { until } from '../support/until.js'
@@ -19,7 +19,7 @@ interface Scene {
 async function withServer(act: (scene: Scene) => Promise<void>, host = '127.0.0.1'): Promise<void> {
   const logged: string[] = []
   const log = { info: (_: object, text: string) => void logged.push(text) }
-  const server = new MetricsServer(new Metrics(), source, ['metrics.example.com'], log)
+  const server = new MetricsServer(createPage(new Metrics(), source), ['metrics.example.com'], log)
   const { port } = await server.listen({ host, port: 0 })
   const clients: RawClient[] = []
   try {

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MetricsServer } from '../../src/admin/metrics-server.js'
+import { createPage, MetricsServer } from '../../src/admin/metrics-server.js'
 import { Metrics, type MetricsSource } from '../../src/observe/metrics.js'
 import { RawClient } from '../support/client.js'
 import { until } from '../support/until.js'
@@ -19,7 +19,7 @@ const source = {
 
 /** Runs a test's act against a metrics server. */
 async function withServer(act: (connect: () => Promise<RawClient>) => Promise<void>): Promise<void> {
-  const server = new MetricsServer(new Metrics(), source, ['Metrics.example.com'], { info() {} })
+  const server = new MetricsServer(createPage(new Metrics(), source), ['Metrics.example.com'], { info() {} })
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
   const clients: RawClient[] = []
   try {
