@@ -259,6 +259,13 @@ const rows = {
     message:
       'A rule limits this request, and what is used of it cannot be known at the moment. Send the request again; if it lasts, ask the operator of this relay.',
   },
+  stored_unavailable: {
+    status: 503,
+    ...OVERLOADED,
+    retry: true,
+    message:
+      'Whose object this request is about cannot be found out at the moment. Send it again; if it lasts, ask the operator of this relay.',
+  },
   relay_busy: {
     status: 503,
     ...OVERLOADED,

@@ -20,9 +20,14 @@ import { endKeyless } from '../server/key-ends.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
 import { readCertificate, type ServerCertificate } from '../server/tls-certificate.js'
+import { OwnObjectBooks } from '../stored/object-books.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
+import { divideBounds } from '../workers/bound-shares.js'
+import type { MetricsReporter } from '../workers/metrics-reporter.js'
+import { RemoteObjectBooks } from '../workers/remote-object-books.js'
+import { RemoteThoughts } from '../workers/remote-thoughts.js'
 import type { RemoteLimits } from '../workers/remote-limits.js'
 import type { WorkerSeat } from '../workers/worker-seat.js'
 import { AuthorityWatch } from './authority-watch.js'
@@ -53,12 +58,18 @@ export interface AppOptions {
   readonly recordsUsage?: boolean
   /** Where limits are counted: in the process that has started this one; not given: in this one. */
   readonly limits?: RemoteLimits
-  /** Of a relay that is one of several workers: its number, and the link to the primary. */
-  readonly worker?: WorkerSeat | null
+  /** This relay is one of several workers; null, or not given: it is all of the relay. */
+  readonly worker?: WorkerPlace | null
   /** Time between two checks of the key file, in milliseconds. */
   readonly keyPollMs?: number
   /** Time between two checks of the config file and the price file, in milliseconds. */
   readonly configPollMs?: number
+}
+
+/** The place of a worker among those of one relay. */
+export interface WorkerPlace extends WorkerSeat {
+  /** How many workers there are. */
+  readonly count: number
 }
 
 /**
@@ -67,7 +78,8 @@ export interface AppOptions {
  * @throws {KeyringError} if the key file cannot be read
  * @throws {CertificateError} if the files of `listen.tls` cannot be used
  */
-export async function createApp(options: AppOptions): Promise<App> {
+export async function createApp(given: AppOptions): Promise<App> {
+  const options = { ...given, config: fitToWorker(given, given.config) }
   const { config, log, prices, worker = null } = options
   // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
   // which is looked at from then on, and the handler, which a look needs.
@@ -93,7 +105,12 @@ export async function createApp(options: AppOptions): Promise<App> {
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
-  const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
+  const onFull = (): void => handler.bounds.hit('storedObjects')
+  const books =
+    worker === null
+      ? new OwnObjectBooks(config.stored, storedPath, log, onFull)
+      : new RemoteObjectBooks(worker.link, config.stored)
+  const stored = new StoredObjects(books, config.stored.visibleTo)
   const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
@@ -105,7 +122,18 @@ export async function createApp(options: AppOptions): Promise<App> {
   sinks.unshift(limiter)
   // It decides which record has the usage.
   sinks.unshift(stored)
-  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, limiter, stored })
+  const thoughts = worker === null ? null : new RemoteThoughts(worker.link)
+  const handler = new RequestHandler({
+    config,
+    keyring,
+    router,
+    log,
+    sinks,
+    ledger,
+    limiter,
+    stored,
+    thoughts,
+  })
   await stored.load()
   const listener = new Listener(config, handler, log, certificate, worker !== null)
   const parts = {
@@ -123,6 +151,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     certificate,
   }
   return new App(options, parts)
+}
+
+/** A worker has its part of what bounds allow to the whole relay. */
+function fitToWorker({ worker = null }: Pick<AppOptions, 'worker'>, config: Config): Config {
+  return worker === null ? config : divideBounds(config, worker.count)
 }
 
 function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
@@ -168,6 +201,8 @@ export class App {
   private readonly listener: Listener
   private readonly keepWarm: KeepWarm
   private metricsServer: MetricsServer | null
+  /** Of a worker: the primary shows its metrics. */
+  private reporter: MetricsReporter | null
   private configWatch: FileWatch | null
   private priceWatch: FileWatch | null
   /** What the files of `listen.tls` had at the start; null without TLS. */
@@ -195,6 +230,7 @@ export class App {
     this.listener = parts.listener
     this.keepWarm = new KeepWarm(createKeepWarmLogger(options.log, () => this.current))
     this.metricsServer = null
+    this.reporter = null
     this.configWatch = null
     this.priceWatch = null
     this.certificate = parts.certificate
@@ -253,9 +289,21 @@ export class App {
   }
 
   private async listenForScrapers(place: ListenPlace): Promise<MetricsPort | null> {
-    if (this.metrics === null) return null
+    const { metrics, handler } = this
+    if (metrics === null) return null
     const { createPage, MetricsServer } = await import('../admin/metrics-server.js')
-    const page = createPage(this.metrics, this.handler)
+    const page = createPage(metrics, handler)
+    const { worker = null } = this.options
+    if (worker !== null) {
+      const { MetricsReporter } = await import('../workers/metrics-reporter.js')
+      const { link } = worker
+      this.reporter = new MetricsReporter({
+        link,
+        list: () => metrics.list(handler),
+        profiler: page.profiler,
+      })
+      return null
+    }
     this.metricsServer = new MetricsServer(page, this.current.metrics.hosts, this.log)
     const bound = await this.metricsServer.listen(place).catch((error: unknown) => {
       throw new ListenError(place, 'metrics.listen', error)
@@ -296,7 +344,12 @@ export class App {
   reload(): void {
     this.certificateWatch?.reload()
     const { source, useDemo = null } = this.options
-    const next = source === null ? null : readNextConfig(source, this.current, useDemo, this.log)
+    const next =
+      source === null
+        ? null
+        : readNextConfig(source, this.current, useDemo, this.log, (config) =>
+            fitToWorker(this.options, config),
+          )
     if (next === null) return
     this.apply(next)
     const upstreams = next.upstreams.map(({ name }) => name)
@@ -402,6 +455,7 @@ export class App {
     this.keyring?.close()
     const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
     await this.snapshot?.close()
+    await this.reporter?.close()
     return lost
   }
 }

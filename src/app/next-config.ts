@@ -8,6 +8,7 @@ import type { Log } from '../observe/log.js'
  * Reads the config of a running relay again. The log says what is wrong with it, and which settings need a restart.
  * @param current the config that the relay follows
  * @param useDemo gives a config without upstreams the built-in demo; null if the relay has started without it
+ * @param fit makes it that of this worker
  * @returns the config to follow from now on; null if nothing changes
  */
 export function readNextConfig(
@@ -15,9 +16,11 @@ export function readNextConfig(
   current: Config,
   useDemo: ((config: Config) => Config) | null,
   log: Log,
+  fit: (config: Config) => Config = (config) => config,
 ): Config | null {
-  const read = readUsable(source, current, useDemo, log)
-  if (read === null) return null
+  const usable = readUsable(source, current, useDemo, log)
+  if (usable === null) return null
+  const read = fit(usable)
   const next = mergeReloadable(read, current)
   const later = findDifferences(read, next)
   if (later.length > 0) {

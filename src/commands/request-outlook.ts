@@ -228,7 +228,15 @@ function decide(
   const router = new Router(config, createUpstreams(config))
   const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
   const limits = new LimitMatcher(config.limitRules.rules)
-  const dispatcher = new RequestDispatcher(config, router, context, { warn() {} }, NOTHING_STORED, limits)
+  const dispatcher = new RequestDispatcher(
+    config,
+    router,
+    context,
+    { warn() {} },
+    NOTHING_STORED,
+    limits,
+    null,
+  )
   const plan = dispatcher.plan({ request }, body, true)
   if (plan.kind === 'refuse') {
     const refusal = refusalOf(plan.code, plan.field?.message ?? null)

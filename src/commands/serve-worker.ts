@@ -28,7 +28,7 @@ export async function serveAsWorker(
   const worker = new WorkerProcess(start, log)
   try {
     const demo = start.demo === null || config.upstreams.length > 0 ? null : { origin: start.demo }
-    await worker.run(await createRelay(config, { source, prices }, demo, log, start))
+    await worker.run(await createRelay(config, { source, prices }, demo, log, { ...start, count: config.workers }))
   } catch (error) {
     await worker.fail(`thinwire: ${describeStartError(error)}`)
   }

@@ -1,5 +1,5 @@
 import { KeyringError } from '../access/keyring.js'
-import { type App, createApp } from '../app/app.js'
+import { type App, createApp, type WorkerPlace } from '../app/app.js'
 import { ListenError } from '../app/listen-error.js'
 import { warmUp } from '../app/warm-up.js'
 import type { Config, ConfigSource } from '../config/config.js'
@@ -7,7 +7,6 @@ import { type Demo, startDemo } from '../demo/server.js'
 import type { Prices } from '../ledger/prices.js'
 import { type Log, openLog } from '../observe/log.js'
 import { CertificateError } from '../server/tls-certificate.js'
-import type { WorkerSeat } from '../workers/worker-seat.js'
 import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
@@ -75,7 +74,7 @@ export function createRelay(
   { source, prices }: Pick<ServeOptions, 'source' | 'prices'>,
   demo: Pick<Demo, 'origin'> | null,
   log: Log,
-  worker: WorkerSeat | null = null,
+  worker: WorkerPlace | null = null,
 ): Promise<App> {
   const settings = demo === null ? config : useDemo(config, demo)
   for (const warning of settings.warnings) log.warn({}, warning)

@@ -43,8 +43,8 @@ import type { TargetTraits } from './target-traits.js'
 export type Plan =
   /** The rest of the body decides: plan again when it is complete. */
   | { readonly kind: 'wait' }
-  /** Responses that are being read decide: plan again when they have been. */
-  | { readonly kind: 'later' }
+  /** Objects decide that are known in a moment: plan again then. @property ids of these */
+  | { readonly kind: 'later'; readonly ids: readonly string[] }
   /** The relay answers with JSON of its own. */
   | { readonly kind: 'local'; readonly status: number; readonly body: unknown }
   /** The same: what limits the client's key, and what is left. */
@@ -114,7 +114,6 @@ export interface PlanRules {
 }
 
 const WAIT: Plan = { kind: 'wait' }
-const LATER: Plan = { kind: 'later' }
 const NO_REFERENCES: readonly Reference[] = []
 const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null, field: null } as const
 
@@ -165,9 +164,11 @@ function planAllowed(
   const gate = passGate(request, body, use, rules, access)
   if (gate !== null) return gate
   const model = findNamedModel(request, body, use)
-  const location = rules.locate(request, body?.peeked.references ?? NO_REFERENCES)
-  if (location?.kind === 'refused') return refuseLocation(location)
-  if (location?.kind === 'behind' && !isLast) return body?.isComplete === false ? WAIT : LATER
+  const located = rules.locate(request, body?.peeked.references ?? NO_REFERENCES)
+  if (located?.kind === 'refused') return refuseLocation(located)
+  if (located?.kind === 'behind' && !isLast)
+    return body?.isComplete === false ? WAIT : { kind: 'later', ids: located.ids }
+  const location = located?.kind === 'behind' ? located.otherwise : located
   const pathApi = method === 'POST' && body !== null ? findBodyApi(path) : null
   if (request.isCursor && pathApi === 'chat' && body !== null)
     return body.isComplete ? planCursorChat(request, body.join(), rules) : WAIT

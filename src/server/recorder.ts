@@ -25,6 +25,7 @@ const MOST_SHARE = 1 / 8
 export class Recorder {
   private readonly sinks: readonly SummarySink[]
   private readonly gatherMs: number
+  private readonly prepare: (summary: RequestSummary) => Promise<void> | null
   private gathered: RequestSummary[]
   /** How many of these, the first ones, have been gathered for long enough. */
   private due: number
@@ -32,6 +33,8 @@ export class Recorder {
   private arrived: number
   /** Requests that are over, but whose response the meter has not read to its end. */
   private readonly unread: Set<RequestSummary>
+  /** Requests whose response has been read, and that wait for `prepare`. */
+  private readonly unprepared: Set<RequestSummary>
   /** The time for gathering runs. */
   private isGathering: boolean
   /** More are handed on in the next turn. */
@@ -43,14 +46,21 @@ export class Recorder {
    * @param sinks in the order in which they get the summaries
    * @param gatherMs milliseconds for which summaries are gathered; 0: until the end of the turn, and then all of them
    * are handed on in it
+   * @param prepare called when a response has been read: the summary waits for what it returns
    */
-  constructor(sinks: readonly SummarySink[], gatherMs: number) {
+  constructor(
+    sinks: readonly SummarySink[],
+    gatherMs: number,
+    prepare: (summary: RequestSummary) => Promise<void> | null = () => null,
+  ) {
     this.sinks = sinks
+    this.prepare = prepare
     this.gatherMs = gatherMs
     this.gathered = []
     this.due = 0
     this.arrived = 0
     this.unread = new Set()
+    this.unprepared = new Set()
     this.isGathering = false
     this.isPassing = false
     this.isHolding = false
@@ -59,12 +69,24 @@ export class Recorder {
   add(summary: RequestSummary): void {
     const { meter } = summary.outcome
     if (meter === null || meter.isRead) {
-      this.gather(summary)
+      this.prepareOne(summary)
       return
     }
     this.unread.add(summary)
     meter.whenRead(() => {
-      if (this.unread.delete(summary)) this.gather(summary)
+      if (this.unread.delete(summary)) this.prepareOne(summary)
+    })
+  }
+
+  private prepareOne(summary: RequestSummary): void {
+    const prepared = this.prepare(summary)
+    if (prepared === null) {
+      this.gather(summary)
+      return
+    }
+    this.unprepared.add(summary)
+    void prepared.then(() => {
+      if (this.unprepared.delete(summary)) this.gather(summary)
     })
   }
 
@@ -73,8 +95,9 @@ export class Recorder {
     for (const sink of this.sinks) sink.tick?.(now)
   }
 
+  /** Requests that are over, and whose summary cannot be handed on yet. */
   get unreadCount(): number {
-    return this.unread.size
+    return this.unread.size + this.unprepared.size
   }
 
   /** Whether a response that is over is still being read: a compressed one takes some milliseconds. */
@@ -93,8 +116,9 @@ export class Recorder {
 
   /** Hands on all that there is, when the relay ends. */
   close(): void {
-    this.gathered.push(...this.unread)
+    this.gathered.push(...this.unread, ...this.unprepared)
     this.unread.clear()
+    this.unprepared.clear()
     this.flush()
   }
 

@@ -19,6 +19,7 @@ import type { Route, Target } from '../routing/route.js'
 import type { Router, TargetSnapshot } from '../routing/router.js'
 import { type KnownObjects, type Location, locate } from '../stored/locate.js'
 import { LearnedTraits } from '../translate/corrections/learned-traits.js'
+import type { ThoughtKeeper } from '../translate/thinking/conversation-memory.js'
 import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
@@ -59,7 +60,9 @@ export class RequestDispatcher {
   private readonly limits: ModelRuleSource | null
   /** What was learned of the models at the targets; kept when the config changes. */
   private readonly learned: LearnedTraits
-  private thoughts: ThoughtStore
+  /** Where all workers keep their thinking; null: there are no others. */
+  private readonly sharedThoughts: ThoughtKeeper | null
+  private thoughts: ThoughtKeeper
   private traits: TargetTraits
   private sender: AttemptSender
   private planRules: PlanRules
@@ -71,6 +74,7 @@ export class RequestDispatcher {
     log: Pick<Log, 'warn'>,
     stored: KnownObjects,
     limits: ModelRuleSource | null,
+    sharedThoughts: ThoughtKeeper | null,
   ) {
     this.config = config
     this.router = router
@@ -80,6 +84,7 @@ export class RequestDispatcher {
     this.stored = stored
     this.limits = limits
     this.learned = new LearnedTraits()
+    this.sharedThoughts = sharedThoughts
     this.thoughts = this.createThoughts(config)
     this.traits = new TargetTraits(config.modelRules, this.learned)
     this.sender = new AttemptSender(config, this.traits, this.learned, log)
@@ -124,7 +129,8 @@ export class RequestDispatcher {
     }
   }
 
-  private createThoughts({ cursor }: Config): ThoughtStore {
+  private createThoughts({ cursor }: Config): ThoughtKeeper {
+    if (this.sharedThoughts !== null) return this.sharedThoughts
     const bounds = { maxBytes: cursor.thinkingBytes, maxAgeMs: cursor.thinkingMs }
     return new ThoughtStore(bounds, { onFull: () => this.context.bounds.hit('thinkingBytes') })
   }

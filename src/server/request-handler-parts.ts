@@ -6,6 +6,7 @@ import type { Limiter } from '../limits/limiter.js'
 import type { Log } from '../observe/log.js'
 import type { Router } from '../routing/router.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
+import type { ThoughtKeeper } from '../translate/thinking/conversation-memory.js'
 import type { Upstream } from '../upstream/upstream.js'
 
 /** The parts that a request handler works with. */
@@ -23,4 +24,6 @@ export interface RequestHandlerParts {
   readonly limiter: Limiter | null
   /** One of the sinks. */
   readonly stored: StoredObjects
+  /** Where all workers keep the thinking of conversations; null: this process has its own. */
+  readonly thoughts?: ThoughtKeeper | null
 }

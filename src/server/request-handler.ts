@@ -67,6 +67,7 @@ export class RequestHandler implements MetricsSource {
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
+  private readonly stored: StoredLookup
   private readonly dispatcher: RequestDispatcher
   private readonly sockets: SocketDispatcher
   private readonly bodies: BodyIntake
@@ -76,12 +77,22 @@ export class RequestHandler implements MetricsSource {
     this.config = config
     this.log = log
     this.ledger = parts.ledger
-    this.recorder = new Recorder(parts.sinks, Math.min(config.ledger.flushMs, MAX_GATHER_MS))
+    this.recorder = new Recorder(parts.sinks, Math.min(config.ledger.flushMs, MAX_GATHER_MS), (summary) =>
+      parts.stored.prepare(summary),
+    )
     this.inFlight = new InFlight()
     const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
     this.context = context
-    const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
-    this.dispatcher = new RequestDispatcher(config, router, context, log, stored, limiter)
+    this.stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
+    this.dispatcher = new RequestDispatcher(
+      config,
+      router,
+      context,
+      log,
+      this.stored,
+      limiter,
+      parts.thoughts ?? null,
+    )
     this.addresses = new ClientAddresses(config.trustedProxies)
     const admission = new Admission(config, parts.keyring, context.bounds, this.addresses)
     this.admission = admission
@@ -99,7 +110,7 @@ export class RequestHandler implements MetricsSource {
       context,
       admission,
       record,
-      stored,
+      this.stored,
       this.limits,
       refuse,
     )
@@ -260,8 +271,12 @@ export class RequestHandler implements MetricsSource {
 
   /** The body is complete, or says enough to be sent on while it arrives. */
   private continue(exchange: Exchange, body: RequestBody | null, isLast = false): void {
+    this.guard(exchange, () => this.execute(exchange, body, isLast))
+  }
+
+  private guard(exchange: Exchange, act: () => void): void {
     try {
-      this.execute(exchange, body, isLast)
+      act()
     } catch (error) {
       this.crash(exchange, error)
     }
@@ -273,7 +288,8 @@ export class RequestHandler implements MetricsSource {
     if (plan.kind === 'wait') return
     if (plan.kind === 'later') {
       const again = (): void => this.continue(exchange, body, true)
-      Waiting.start(exchange, this.recorder.whenRead(), again, again)
+      const fail = (): void => this.refuse(exchange, 'stored_unavailable')
+      Waiting.start(exchange, this.stored.whenKnown(plan.ids), again, fail)
       return
     }
     exchange.enter('plan')
@@ -295,18 +311,25 @@ export class RequestHandler implements MetricsSource {
         this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))
         return
       case 'proxy': {
-        if (body !== null && plan.conversation !== null) {
-          body.conversation = plan.conversation
-          exchange.markTranslated()
-          if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
-        }
-        if (plan.deepModel !== null) exchange.setModel(plan.deepModel)
-        const checked = this.limits.check(exchange, plan, body)
-        if (checked === null) this.proxy(exchange, plan, body)
-        else if (checked !== LATER) this.refuse(exchange, checked.code, checked.details)
-        else this.awaitCheck(exchange, plan, body)
+        const pending = plan.conversation?.whenReady() ?? null
+        const go = (): void => this.guard(exchange, () => this.carryOut(exchange, plan, body))
+        if (pending === null) this.carryOut(exchange, plan, body)
+        else Waiting.start(exchange, pending, go, go)
       }
     }
+  }
+
+  private carryOut(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): void {
+    if (body !== null && plan.conversation !== null) {
+      body.conversation = plan.conversation
+      exchange.markTranslated()
+      if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
+    }
+    if (plan.deepModel !== null) exchange.setModel(plan.deepModel)
+    const checked = this.limits.check(exchange, plan, body)
+    if (checked === null) this.proxy(exchange, plan, body)
+    else if (checked !== LATER) this.refuse(exchange, checked.code, checked.details)
+    else this.awaitCheck(exchange, plan, body)
   }
 
   private proxy(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): void {

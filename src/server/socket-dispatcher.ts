@@ -196,7 +196,7 @@ export class SocketDispatcher {
         return refusal === null ? null : toEventRefusal(refusal)
       },
       bar: (response, rule) => this.limits.bar(response, rule),
-      whenKnown: () => stored.whenKnown(),
+      whenKnown: (ids) => stored.whenKnown(ids),
       route: (model, upstreamName) => {
         const allowed = access()
         const barred = allowed.refuseNamed(model, [model])

@@ -12,7 +12,10 @@ export type LocateRequest = Pick<RequestFacts, 'method' | 'path' | 'team' | 'raw
 export interface KnownObjects {
   find(id: string): StoredObject | null
   isVisible(object: StoredObject, request: LocateRequest): boolean
-  /** Whether an object may be learned in a moment, as the response that has made it is still being read. */
+  /**
+   * Whether objects that are not known may be known in a moment: the response that has made one is still being read, or
+   * another worker knows it.
+   */
   isBehind(): boolean
 }
 
@@ -26,7 +29,13 @@ export type Location =
       readonly isAboutIt: boolean
     }
   /** It is known in a moment. */
-  | { readonly kind: 'behind' }
+  | {
+      readonly kind: 'behind'
+      /** Of the objects that are not known. */
+      readonly ids: readonly string[]
+      /** What holds if nobody knows them. */
+      readonly otherwise: Extract<Location, { kind: 'at' }> | null
+    }
   /** The client is told so, in the provider's words. */
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly missing: MissingObject | null }
 
@@ -58,11 +67,11 @@ export function locate(
   if (path !== null && refusesLists && isList(request.method, path))
     return { kind: 'refused', code: 'list_refused', missing: null }
   let upstream: string | null = null
-  let isOneUnknown = false
+  const unknown: string[] = []
   for (const [i, id] of path?.ids.entries() ?? []) {
     const object = known.find(id)
     if (object === null) {
-      isOneUnknown = true
+      unknown.push(id)
       continue
     }
     if (!known.isVisible(object, request))
@@ -73,14 +82,14 @@ export function locate(
     const object = known.find(id)
     const isUnreadable = id === '' && request.path === '/responses'
     if (object === null && !isUnreadable) {
-      isOneUnknown = true
+      unknown.push(id)
       continue
     }
     if (object === null || !known.isVisible(object, request)) return refuseReference(field, id)
     upstream ??= object.upstream
   }
-  if (isOneUnknown && known.isBehind()) return { kind: 'behind' }
-  return upstream === null ? null : { kind: 'at', upstream, isAboutIt: path !== null }
+  const found = upstream === null ? null : ({ kind: 'at', upstream, isAboutIt: path !== null } as const)
+  return unknown.length > 0 && known.isBehind() ? { kind: 'behind', ids: unknown, otherwise: found } : found
 }
 
 /** As OpenAI does: the previous response is a fault of the field, all others are objects that are not there. */

@@ -4,12 +4,9 @@ import { ownerOf } from '../exchange/owner.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { ResponseStats } from '../metering/response-stats.js'
-import type { Log } from '../observe/log.js'
-import { ObjectMap, type StoredObject } from './object-map.js'
-import { StoredFile } from './stored-file.js'
+import type { ObjectBooks } from './object-books.js'
+import type { StoredObject } from './object-map.js'
 import { isList, mayBeStored, parseStoredPath, type StoredPath } from './stored-path.js'
-
-const DAY_MS = 86_400_000
 
 /** Objects that are made while nobody waits: their tokens are reported when they are done. */
 const LATER: ReadonlySet<string> = new Set(['thread.run', 'batch'])
@@ -29,40 +26,41 @@ type Made = Pick<Outcome, 'meter' | 'status' | 'upstream'>
  * before all that look at the usage.
  */
 export class StoredObjects implements SummarySink {
-  private readonly objects: ObjectMap
-  /** Null if nothing is kept over a restart. */
-  private readonly file: StoredFile | null
+  private readonly books: ObjectBooks
   private readonly visibleTo: Config['stored']['visibleTo']
-  private isLoading: boolean
+  /** Summaries for which it is not decided yet whether they have the tokens. */
+  private readonly undecided: WeakSet<RequestSummary>
 
-  /** @param path of the file that keeps them; null for none @param onFull an object was forgotten before its time */
-  constructor(
-    options: Config['stored'],
-    path: string | null,
-    log: Pick<Log, 'warn' | 'info'>,
-    onFull: () => void,
-  ) {
-    const bounds = { objects: options.objects, ageMs: options.days * DAY_MS }
-    this.isLoading = false
-    // The file may still have objects that left long ago.
-    this.objects = new ObjectMap(bounds, () => this.isLoading || onFull())
-    this.file = path === null ? null : new StoredFile(path, this.objects, log)
-    this.visibleTo = options.visibleTo
+  constructor(books: ObjectBooks, visibleTo: Config['stored']['visibleTo']) {
+    this.books = books
+    this.visibleTo = visibleTo
+    this.undecided = new WeakSet()
   }
 
   /** Reads what an earlier start has learned. */
-  async load(): Promise<void> {
-    this.isLoading = true
-    await this.file?.load()
-    this.isLoading = false
+  load(): Promise<void> {
+    return this.books.load()
   }
 
   get size(): number {
-    return this.objects.size
+    return this.books.size
   }
 
   find(id: string): StoredObject | null {
-    return this.objects.find(id)
+    return this.books.find(id)
+  }
+
+  /** See `ObjectBooks`. */
+  get isShared(): boolean {
+    return this.books.isShared
+  }
+
+  ask(ids: readonly string[]): Promise<void> {
+    return this.books.ask(ids)
+  }
+
+  answerWith(look: (ids: readonly string[]) => Promise<void>): void {
+    this.books.answerWith(look)
   }
 
   /** Whether a request may know of an object. */
@@ -93,65 +91,79 @@ export class StoredObjects implements SummarySink {
     return this.add(id, request, outcome, !isLater)
   }
 
+  /**
+   * Where other processes learn of objects, too, looks who has the tokens before the summary is handed on.
+   * @returns null if the summary need not wait
+   */
+  prepare(summary: RequestSummary): Promise<void> | null {
+    if (!this.books.isShared) return null
+    const decided = this.judge(summary)
+    if (decided === null) return null
+    this.undecided.add(summary)
+    return decided.then(() => void this.undecided.delete(summary))
+  }
+
   record(summary: RequestSummary): void {
+    if (!this.books.isShared) void this.judge(summary)
+    // The relay ends before it was decided: rather no record has the tokens than two.
+    else if (this.undecided.has(summary)) summary.withholdUsage()
+  }
+
+  /** @returns null if it is done */
+  private judge(summary: RequestSummary): Promise<void> | null {
     const { request, outcome } = summary
     const path = parseStoredPath(request.method, request.path)
     const made = this.learnAt(path, request, outcome)
     // A list shows no tokens; what looks like one may be the handshake of a WebSocket (`GET /responses`).
     if (path === null || isList(request.method, path)) {
       // Other generations have their tokens in their own record.
-      if (made !== null && request.background === true) this.bill(made, summary)
-      return
+      return made !== null && request.background === true ? this.bill(made.id, summary) : null
     }
-    const { stats } = summary
-    if (stats === null) return
-    this.bill(made ?? this.find(path.ids.at(-1) ?? ''), summary)
+    if (summary.stats === null) return null
+    return this.bill(made?.id ?? path.ids.at(-1) ?? '', summary)
   }
 
   /** Writes down what was learned, synchronously: for a process that is about to end by itself. */
   flushNow(): void {
-    this.file?.flushNow()
+    this.books.flushNow()
   }
 
-  async close(): Promise<void> {
-    await this.file?.close()
+  close(): Promise<void> {
+    return this.books.close()
   }
 
-  /** Leaves the tokens in this record if it is the one for them. */
-  private bill(object: StoredObject | null, summary: RequestSummary): void {
+  /** Leaves the tokens in this record if it is the one for them. @returns null if it is done */
+  private bill(id: string, summary: RequestSummary): Promise<void> | null {
     const { stats } = summary
-    if (object !== null && !object.isBilled && stats !== null && tellsAll(stats)) {
-      // Who may see the object of others is not the one who pays for it.
-      if (object.owner === '' || object.owner === ownerOf(summary.request)) {
-        this.set({ ...object, isBilled: true })
-        if (object.key !== (summary.request.key?.id ?? null)) summary.setMaker(object.key)
-        return
-      }
+    if (stats === null || !tellsAll(stats)) {
+      summary.withholdUsage()
+      return null
     }
-    summary.withholdUsage()
+    const claimed = this.books.claim(id, ownerOf(summary.request))
+    if (claimed instanceof Promise) return claimed.then((object) => leaveUsage(object, summary))
+    leaveUsage(claimed, summary)
+    return null
   }
 
-  /** The first owner of an id keeps it: a client may choose the id of an object at some upstreams. */
   private add(id: string, request: RequestFacts, outcome: Made, isBilled: boolean): StoredObject | null {
-    const known = this.find(id)
-    if (known !== null) return known
-    if (outcome.upstream === null) return null
-    const object = {
+    const { upstream } = outcome
+    if (upstream === null) return this.find(id)
+    const key = request.key?.id ?? null
+    return this.books.add({
       id,
       owner: ownerOf(request),
-      key: request.key?.id ?? null,
-      upstream: outcome.upstream,
+      key,
+      upstream,
       madeAt: request.receivedAt,
       isBilled,
-    }
-    this.set(object)
-    return object
+    })
   }
+}
 
-  private set(object: StoredObject): void {
-    this.objects.set(object)
-    this.file?.add(object)
-  }
+/** @param object whose tokens are in this record and in no other; null: they are not in this one */
+function leaveUsage(object: StoredObject | null, summary: RequestSummary): void {
+  if (object === null) summary.withholdUsage()
+  else if (object.key !== (summary.request.key?.id ?? null)) summary.setMaker(object.key)
 }
 
 /** Whether a response tells all the tokens of its object. */

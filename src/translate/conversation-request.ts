@@ -46,6 +46,8 @@ export interface ConversationRequest {
   readonly modelName: string | null
   /** The conversation that the request belongs to: all its requests prefer one target. Null if it is unknown. */
   readonly conversation: string | null
+  /** See `ThoughtMemory`: the request is not written before. */
+  whenReady(): Promise<void> | null
   /** Why the request cannot go to a target that is asked by this API; null if it can. */
   findRefusal(to: ConversationApi): FieldRefusal | null
   /** The request for one target. Called for each attempt; idempotent. */

@@ -78,6 +78,10 @@ class PreparedConversation implements ConversationRequest {
     return this.conversationId ?? (hashBeginning(this.body) || null)
   }
 
+  whenReady(): Promise<void> | null {
+    return this.options.thoughts?.whenReady() ?? null
+  }
+
   findRefusal(to: ConversationApi): FieldRefusal | null {
     if (to === this.api) return null
     const content = this.read()

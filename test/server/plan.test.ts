@@ -394,13 +394,13 @@ const CASES: readonly (readonly [string, Partial<Asked>, Fakes, string])[] = [
   [
     'a request for an object that may be known in a moment is planned later',
     { ...READ, body: null },
-    { routes: READ_ROUTE, location: { kind: 'behind' } },
+    { routes: READ_ROUTE, location: { kind: 'behind', ids: ['file-1'], otherwise: null } },
     'later',
   ],
   [
     'its body is read to the end before',
     { ...READ, method: 'POST', body: PARTIAL },
-    { routes: READ_ROUTE, location: { kind: 'behind' } },
+    { routes: READ_ROUTE, location: { kind: 'behind', ids: ['file-1'], otherwise: null } },
     'wait',
   ],
   [
@@ -431,7 +431,7 @@ for (const [title, request, fakes, expected] of CASES) {
 
 test('a request is planned later only once', () => {
   const { body, ...request } = { ...CHAT, ...READ, body: null }
-  const rules = fakeRules({ routes: READ_ROUTE, location: { kind: 'behind' } })
+  const rules = fakeRules({ routes: READ_ROUTE, location: { kind: 'behind', ids: ['file-1'], otherwise: null } })
   assert.is(describePlan(planRequest(request, body, rules, true)), 'proxy mixed -')
 })
 

@@ -28,7 +28,11 @@ export function createTarget({
 
 /** A memory that has these thoughts, by the ids of calls. */
 export function createMemory(thoughts: Readonly<Record<string, Thought>>): ThoughtMemory {
-  return { find: ({ id }) => thoughts[id] ?? null, openRecorder: () => ({ remember: () => {} }) }
+  return {
+    whenReady: () => null,
+    find: ({ id }) => thoughts[id] ?? null,
+    openRecorder: () => ({ remember: () => {} }),
+  }
 }
 
 /** An upstream without custom tools and reasoning objects. */

@@ -29,6 +29,10 @@ export class ResponseStarter {
   private keyFault: UseFault | null
   /** The event that was held last: what it names is known by now, or never. */
   private held: ClientEvent | null
+  /** Ids of the objects that it names, and nobody knew. */
+  heldIds: readonly string[]
+  /** It cannot be known whose these are. */
+  private isLost: boolean
 
   constructor(exchange: Exchange, context: RelayContext, rules: SocketRules, tracker: ResponseTracker) {
     this.first = null
@@ -40,6 +44,8 @@ export class ResponseStarter {
     this.routedModel = exchange.request.model
     this.keyFault = null
     this.held = null
+    this.heldIds = []
+    this.isLost = false
   }
 
   /** Looks whether the key may still be used. @returns why it may not; null if it may */
@@ -77,9 +83,12 @@ export class ResponseStarter {
     }
     const location = isCreate ? this.rules.locate(event.peek().references) : null
     if (this.isEarly(event, location)) return LATER
+    const lost = this.refuseLost(event, bytes, location)
+    if (lost !== null) return lost
     if (location?.kind === 'refused' && this.closingReason === null)
       return this.refuseObjects(event, bytes, location)
-    const upstream = location?.kind === 'at' ? location.upstream : null
+    const place = location?.kind === 'behind' ? location.otherwise : location
+    const upstream = place?.kind === 'at' ? place.upstream : null
     const { closingReason } = this
     const route = closingReason === null ? this.rules.route(event.model, upstream) : { code: closingReason }
     if ('code' in route) {
@@ -132,6 +141,8 @@ export class ResponseStarter {
     }
     const location = this.rules.locate(event.peek().references)
     if (this.isEarly(event, location)) return LATER
+    const lost = this.refuseLost(event, bytes, location)
+    if (lost !== null) return lost
     if (location?.kind === 'refused') return this.refuseObjects(event, bytes, location)
     const renamed = name === model ? null : name
     const priced = { upstream: this.target?.upstream.name ?? null, model: name }
@@ -168,7 +179,21 @@ export class ResponseStarter {
   private isEarly(event: ClientEvent, location: Location | null): boolean {
     if (location?.kind !== 'behind' || this.held === event) return false
     this.held = event
+    this.heldIds = location.ids
+    this.isLost = false
     return true
+  }
+
+  /** Whose the objects of the held event are cannot be known. */
+  markLost(): void {
+    this.isLost = true
+  }
+
+  /** Refuses an event whose objects nobody knows, if they may be those of others. */
+  private refuseLost(event: ClientEvent, bytes: number, location: Location | null): EventRefusal | null {
+    if (location?.kind !== 'behind' || !this.isLost) return null
+    this.tracker.refuse(event, bytes, { code: 'stored_unavailable' })
+    return { code: 'stored_unavailable' }
   }
 
   private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {

@@ -179,7 +179,9 @@ export class SocketRelay implements Stage {
   /** Nothing passes until it is known what the event goes on from, and whether the limits let it pass. */
   private hold(event: ClientEvent, bytes: number): Verdict {
     const { awaited } = this.tracker
-    void (awaited ?? this.rules.whenKnown()).then(() => {
+    const known =
+      awaited ?? this.rules.whenKnown(this.starter.heldIds).catch(() => this.starter.markLost())
+    void known.then(() => {
       if (this.state === 'closing' || this.state === 'over') return
       const verdict = this.onEvent(event, bytes)
       if (verdict !== 'wait') this.gate.resume(verdict)

@@ -30,8 +30,8 @@ export interface SocketRules {
   readonly clientStallMs: number
   /** Finds where the stored objects are that a response goes on from; see `locate`. */
   locate(references: readonly Reference[]): Location | null
-  /** Resolves when the objects are known that may be learned in a moment (`behind`). */
-  whenKnown(): Promise<void>
+  /** Resolves when objects are known that may be known in a moment (`behind`). @throws {Error} whose they are cannot be known */
+  whenKnown(ids: readonly string[]): Promise<void>
   /**
    * Finds the targets of a connection.
    * @param upstream that has the stored objects: the only one, if it is among the targets; null for none

@@ -28,6 +28,8 @@ export interface CallPlace {
  * turn without it, or think worse.
  */
 export interface ThoughtMemory {
+  /** Resolves when `find` knows what is kept. It has a time limit, and never rejects. @returns null if it does already */
+  whenReady(): Promise<void> | null
   /** @returns null if it is not known, or was forgotten */
   find(call: CallPlace): Thought | null
   /** Opens what remembers the thinking of an answer to the request. It soon lets go of the request's body. */

@@ -83,7 +83,11 @@ export function write(
 }
 
 export function memoryOf(thoughts: Readonly<Record<string, Thought>>): ThoughtMemory {
-  return { find: ({ id }) => thoughts[id] ?? null, openRecorder: () => ({ remember: () => {} }) }
+  return {
+    whenReady: () => null,
+    find: ({ id }) => thoughts[id] ?? null,
+    openRecorder: () => ({ remember: () => {} }),
+  }
 }
 
 /** The thinking of a call as the API has it. */
