@@ -7,7 +7,9 @@ export const ledger = z.strictObject({
     .string()
     .min(1)
     .default('data')
-    .describe('Folder of the `usage-YYYY-MM-DD.jsonl` files, relative to the folder of the config file.'),
+    .describe(
+      'Folder of the `usage-YYYY-MM-DD.jsonl` files (`usage-YYYY-MM-DD.wN.jsonl` of each worker), relative to the folder of the config file.',
+    ),
   fallbackFolder: z
     .string()
     .min(1)

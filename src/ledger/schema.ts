@@ -41,7 +41,7 @@ export const recordSchema = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'Identifies one start of a relay, or an import of direct traffic. (writer, seq) is unique: a repeated pair is the same record.',
+      'Identifies one start of a relay or of one of its workers, or an import of direct traffic. (writer, seq) is unique: a repeated pair is the same record.',
     ),
   ts: z.iso.datetime({ precision: 3 }).describe('When the request arrived: ISO 8601, UTC, milliseconds.'),
   key: name().describe(

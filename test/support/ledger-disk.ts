@@ -134,10 +134,15 @@ export interface Bench<T> {
 
 /** A ledger on a disk that fails on demand, unless another one is given. */
 export function bench(options?: Partial<typeof DEFAULTS>): Bench<Disk>
-export function bench<T extends LedgerFiles>(options: Partial<typeof DEFAULTS>, disk: T): Bench<T>
+export function bench<T extends LedgerFiles>(
+  options: Partial<typeof DEFAULTS>,
+  disk: T,
+  worker?: number,
+): Bench<T>
 export function bench(
   options: Partial<typeof DEFAULTS> = {},
   disk: LedgerFiles = new Disk(),
+  worker: number | null = null,
 ): Bench<LedgerFiles> {
   const logged: string[] = []
   const log = {
@@ -150,6 +155,7 @@ export function bench(
     null,
     disk,
     PATIENCE,
+    worker,
   )
   return {
     disk,

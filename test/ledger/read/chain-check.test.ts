@@ -102,7 +102,7 @@ test('a break names the records, and a record that is missing anyway is reported
   const changed = [{ name, lines: lines.map((line) => line.replace('"seq":2,', '"seq":2, ')) }]
   assert.ok(verify(changed, end).breaks.length > 0)
   const { gaps, breaks } = verify([{ name, lines: [] }], end)
-  assert.equal(gaps, [{ writer: end.writer, from: 1, to: 4 }])
+  assert.equal(gaps, [{ writer: end.writer, from: 1, to: 4, worker: null }])
   assert.equal(breaks, [])
 })
 
@@ -115,7 +115,7 @@ test('records of versions without a chain are whole, unless their start is known
 test('a start whose last records were removed, or that could not write them, is found by its note', async () => {
   const { books, end } = await write([5])
   const { gaps } = verify(books, { ...end, records: 7 })
-  assert.equal(gaps, [{ writer: end.writer, from: 6, to: 7 }])
+  assert.equal(gaps, [{ writer: end.writer, from: 6, to: 7, worker: null }])
 })
 
 test.run()

@@ -36,7 +36,7 @@ export function readBooks(folder: string): { readonly lines: readonly Line[]; re
   const lines = new Map<string, Line>()
   let torn = 0
   for (const name of readdirSync(folder).sort()) {
-    if (!/^usage-\d{4}-\d{2}-\d{2}(\.\d+)?\.jsonl$/.test(name)) continue
+    if (!/^usage-\d{4}-\d{2}-\d{2}(\.w\d+)?(\.\d+)?\.jsonl$/.test(name)) continue
     for (const text of readFileSync(join(folder, name), 'utf8').split('\n')) {
       if (text === '') continue
       const line = parseLine(text)
