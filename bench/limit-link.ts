@@ -67,7 +67,10 @@ async function measureLink(limits: RemoteLimits, atOnce: number): Promise<void> 
       if (ticket === null) throw new Error('refused')
       await new Promise((resolve) => limits.whenChecked(ticket, resolve))
       limits.release(ticket, true)
-      limits.settle(ticket, claims, USE, { reachedLimits: null, request: { id: `tw-${i}-${j}`, receivedAt: at } })
+      limits.settle(ticket, claims, USE, {
+        reachedLimits: null,
+        request: { id: `tw-${i}-${j}`, receivedAt: at },
+      })
     })
     await Promise.all(asked)
     await nextTurn()
@@ -88,7 +91,13 @@ async function beWorker(): Promise<void> {
 function bePrimary(): void {
   const here = measureHere()
   process.stdout.write(`in one process: ${here.toFixed(2)} us of CPU for a check and its settlement\n`)
-  const server = new LimitServer({ config, log, listKeyRules: () => [], folders: null, bounds: { hit: () => {} } })
+  const server = new LimitServer({
+    config,
+    log,
+    listKeyRules: () => [],
+    folders: null,
+    bounds: { hit: () => {} },
+  })
   server.begin()
   const child = fork(fileURLToPath(import.meta.url), ['worker'], { serialization: 'advanced' })
   server.serve(openLink(child))

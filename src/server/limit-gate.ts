@@ -89,19 +89,20 @@ export class LimitGate {
   }
 
   /**
-   * Waits for what the limits answer. Whoever is over in the meantime gets no answer.
+   * Waits for what the limits answer.
    * @param onChecked another one may take its place until the answer is there
+   * @param isForAll also for what is over in the meantime: its connection may end because of it
    */
-  whenChecked(asking: Asking, onChecked: (refusal: LimitRefusal | null) => void): void {
+  whenChecked(asking: Asking, onChecked: (refusal: LimitRefusal | null) => void, isForAll = false): void {
     const { limiter } = this
     const { request, outcome } = asking
     const { ticket } = request
     if (limiter === null || ticket === null) return
     limiter.whenChecked(request, ticket, outcome.observedRules, (check) => {
-      if (outcome.end !== null) return
-      asking.setTicket(check.ticket, check.observed)
-      if (check.refusal !== null) asking.setLimitRule(check.refusal.rule.name)
-      onChecked(check.refusal)
+      const isOver = outcome.end !== null
+      if (!isOver) asking.setTicket(check.ticket, check.observed)
+      if (!isOver && check.refusal !== null) asking.setLimitRule(check.refusal.rule.name)
+      if (!isOver || isForAll) onChecked(check.refusal)
     })
   }
 

@@ -242,7 +242,7 @@ export class SocketDispatcher {
         const checked = this.limits.checkResponse(response, body, target)
         return checked === LATER ? 'later' : checked
       },
-      whenChecked: (response, onChecked) => this.limits.whenChecked(response, onChecked),
+      whenChecked: (response, onChecked) => this.limits.whenChecked(response, onChecked, true),
       cancelLimits: (response) => this.limits.cancel(response),
       record,
     }

@@ -1,4 +1,4 @@
-import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
+import type { LimitRule } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
@@ -17,6 +17,7 @@ import {
   type SentFigures,
   type SentLeft,
   type SentState,
+  type Settled,
   type WorkerMessage,
 } from './limit-messages.js'
 import type { Link } from './link.js'
@@ -29,6 +30,9 @@ export const ANSWER_MS = 5_000
 /** What a request holds is renewed after this time, in milliseconds: a quarter of the time after which it lapses. */
 const RENEW_MS = 15_000
 
+/** Of a longer time between two ticks, only so much counts: this process was stopped then, and not the primary. */
+const LONGEST_TICK_MS = 1_000
+
 /** Renewals that are sent together. */
 const MOST_RENEWED = 1_000
 
@@ -36,11 +40,14 @@ const UNANSWERED: LimitVerdict = { ticket: null, excesses: [] }
 
 /** A question about counters. */
 interface Question {
-  /** `performance.now()` */
+  /** By `waited`. */
   readonly askedAt: number
   readonly onAnswer: (answer: unknown) => void
   readonly onFailed: (error: Error) => void
 }
+
+/** What was used, but for the amounts. */
+type SettledRequest = Omit<Settled, 'claims' | 'tokens' | 'nano'>
 
 /** The ledger of this worker. */
 export type NumberedRecords = Pick<Bookkeeper, 'writer' | 'lastSeq' | 'writtenSeq'>
@@ -57,7 +64,6 @@ export class RemoteLimits implements LimitBooks {
   private hold: RecordHold | null
   private flush: () => void
   private lastRequest: number
-  private lastSettlement: number
   private lastQuestion: number
   /** Requests without an answer by their numbers, the oldest first. */
   private readonly pending: Map<number, { readonly ticket: RemoteTicket; readonly askedAt: number }>
@@ -68,6 +74,10 @@ export class RemoteLimits implements LimitBooks {
   private budgets: ReadonlySet<string>
   private readonly budgetNames: WeakMap<LimitRule, readonly string[]>
   private renewed: number[]
+  /** Milliseconds for which this process has run and could hear the primary. */
+  private waited: number
+  /** `performance.now()`; null before the first tick. */
+  private tickedAt: number | null
   /** The primary has let a request wait for too long, and has said nothing since. */
   private isSilent: boolean
   /** Number of the last record that was to be written when budgets came; 0 once it is. */
@@ -80,7 +90,6 @@ export class RemoteLimits implements LimitBooks {
     this.hold = null
     this.flush = () => {}
     this.lastRequest = 0
-    this.lastSettlement = 0
     this.lastQuestion = 0
     this.pending = new Map()
     this.questions = new Map()
@@ -88,6 +97,8 @@ export class RemoteLimits implements LimitBooks {
     this.budgets = new Set()
     this.budgetNames = new WeakMap()
     this.renewed = []
+    this.waited = 0
+    this.tickedAt = null
     this.isSilent = false
     this.unwritten = 0
     link.receive('limits', (value) => this.onMessage(value as PrimaryMessage))
@@ -121,7 +132,7 @@ export class RemoteLimits implements LimitBooks {
     this.lastRequest++
     const number = this.lastRequest
     const ticket = new RemoteTicket(number, claims, estimate, now, at)
-    this.pending.set(number, { ticket, askedAt: now })
+    this.pending.set(number, { ticket, askedAt: this.waited })
     this.say(['check', number, nameClaims(claims), estimate.tokens, estimate.nano, at])
     return { ticket, observed: [] }
   }
@@ -154,32 +165,24 @@ export class RemoteLimits implements LimitBooks {
   settle(
     ticket: LimitTicket | null,
     claims: readonly LimitClaim[],
-    { tokens, nano }: LimitUse,
+    use: LimitUse,
     summary: SettledSummary,
   ): void {
     const request = ticket instanceof RemoteTicket && !ticket.isSettled ? ticket.number : 0
     if (ticket !== null) ticket.isSettled = true
     if (!this.link.isOpen) return
-    this.introduce(claims)
-    const { id, receivedAt: at } = summary.request
-    const settlement = this.hold !== null && claims.some(hasBudgets) ? this.await(this.hold, summary) : 0
-    const names = nameClaims(claims)
-    this.say(['settle', { request, claims: names, tokens, nano, at, id, settlement, isRecovered: false }])
+    const { id, receivedAt } = summary.request
+    const settlement = claims.some(hasBudgets) ? (this.hold?.await(summary) ?? 0) : 0
+    this.sendUse(claims, use, { request, at: receivedAt, id, settlement, isRecovered: false })
   }
 
-  private await(hold: RecordHold, summary: SettledSummary): number {
-    this.lastSettlement++
-    hold.await(summary, this.lastSettlement)
-    return this.lastSettlement
+  settleRecovered(id: string, claims: readonly LimitClaim[], use: LimitUse, at: number): void {
+    this.sendUse(claims, use, { request: 0, at, id, settlement: 0, isRecovered: true })
   }
 
-  settleRecovered(id: string, claims: readonly LimitClaim[], { tokens, nano }: LimitUse, at: number): void {
+  private sendUse(claims: readonly LimitClaim[], use: LimitUse, settled: SettledRequest): void {
     this.introduce(claims)
-    const names = nameClaims(claims)
-    this.say([
-      'settle',
-      { request: 0, claims: names, tokens, nano, at, id, settlement: 0, isRecovered: true },
-    ])
+    this.say(['settle', { claims: nameClaims(claims), ...use, ...settled }])
   }
 
   refuse({ name, observe }: Pick<LimitRule, 'name' | 'observe'>, kind: RefusalKind): void {
@@ -234,7 +237,7 @@ export class RemoteLimits implements LimitBooks {
     return names
   }
 
-  reconfigure(_alerts: LimitRulesConfig['alerts']): void {
+  reconfigure(): void {
     // The primary follows the config by itself.
   }
 
@@ -266,8 +269,11 @@ export class RemoteLimits implements LimitBooks {
     this.sendRenewed()
     this.sayWritten()
     this.hold?.expire(now)
+    this.waited += Math.max(0, Math.min(LONGEST_TICK_MS, now - (this.tickedAt ?? now)))
+    this.tickedAt = now
+    const { waited } = this
     for (const [number, { ticket, askedAt }] of this.pending) {
-      if (now - askedAt < ANSWER_MS) break
+      if (waited - askedAt < ANSWER_MS) break
       if (!this.isSilent)
         this.log.warn({}, 'the primary process does not answer: requests that a rule limits are refused')
       this.isSilent = true
@@ -276,7 +282,7 @@ export class RemoteLimits implements LimitBooks {
       this.stop(number, ticket, UNANSWERED)
     }
     for (const [number, { askedAt, onFailed }] of this.questions) {
-      if (now - askedAt < ANSWER_MS) break
+      if (waited - askedAt < ANSWER_MS) break
       this.questions.delete(number)
       onFailed(new Error('the primary process does not answer'))
     }
@@ -318,7 +324,7 @@ export class RemoteLimits implements LimitBooks {
         onFailed(new Error('the primary process is gone'))
         return
       }
-      this.questions.set(number, { askedAt: performance.now(), onAnswer, onFailed })
+      this.questions.set(number, { askedAt: this.waited, onAnswer, onFailed })
       this.say(toMessage(number))
     })
   }

@@ -102,4 +102,3 @@ export function changeAmounts(rule: LimitRule, factor: number, perMinute: number
     budgets: rule.budgets.toReversed().map((budget) => ({ ...budget, amount: change(budget.amount) })),
   }
 }
-

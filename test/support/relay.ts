@@ -87,7 +87,8 @@ export async function startRelay(
   const log = new Log(pino({ level: 'debug', base: null }, sink), sink)
   const hasKeys = config.keys.mode === 'keys'
   const key = hasKeys ? issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key : ''
-  const counting = primary ?? (COUNTS_IN_PRIMARY ? new TestPrimary(config.limitRules, log, [config.ledger.folder]) : null)
+  const counting =
+    primary ?? (COUNTS_IN_PRIMARY ? new TestPrimary(config.limitRules, log, [config.ledger.folder]) : null)
   const limits = counting?.connect(log) ?? null
   const app = await createApp({
     config,

@@ -13,8 +13,8 @@ import {
   changeAmounts,
   JUMPS,
   type Operation,
-  operation,
   OWNERS,
+  operation,
   ruleEntries,
   toEntry,
 } from '../support/limit-operations.js'

@@ -69,7 +69,7 @@ export interface SocketRules {
     body: EstimatedBody,
     target: PricedTarget,
   ): EventRefusal | 'later' | null
-  /** Waits for the answer; there is none for a response that is over. */
+  /** Waits for the answer, which may come after the end of the response. */
   whenChecked(response: SocketResponse, onChecked: (refusal: EventRefusal | null) => void): void
   /** A response that was checked does not begin after all. */
   cancelLimits(response: SocketResponse): void

@@ -9,8 +9,8 @@ import {
   changeAmounts,
   JUMPS,
   type Operation,
-  operation,
   OWNERS,
+  operation,
   ruleEntries,
   toEntry,
 } from '../../support/limit-operations.js'

@@ -133,8 +133,13 @@ class Chaos {
   async compare(): Promise<void> {
     const { relay } = this
     const { limiter, ledger } = relay.app as unknown as { limiter: Limiter; ledger: Bookkeeper }
-    await until(() => limiter.isRestored, 'the budgets to be restored')
+    const counting = relay.primary?.server.limiter ?? limiter
     relay.app.flush()
+    // What was said before has arrived when this is answered.
+    await relay.limits?.readFigures()
+    await until(() => counting.isRestored, 'the budgets to be restored')
+    relay.app.flush()
+    await relay.limits?.readFigures()
     const slices = new SliceFormatter()
     for (const state of relay.inspect().limits) slices.add(state)
     const { writer, started, lastSeq } = ledger
