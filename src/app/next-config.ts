@@ -15,7 +15,7 @@ export function readNextConfig(
   source: ConfigSource,
   current: Config,
   useDemo: ((config: Config) => Config) | null,
-  log: Log,
+  log: Pick<Log, 'info' | 'warn' | 'error'>,
   fit: (config: Config) => Config = (config) => config,
 ): Config | null {
   const usable = readUsable(source, current, useDemo, log)
@@ -40,7 +40,7 @@ function readUsable(
   source: ConfigSource,
   current: Config,
   useDemo: ((config: Config) => Config) | null,
-  log: Log,
+  log: Pick<Log, 'info' | 'warn' | 'error'>,
 ): Config | null {
   const refuse = (why: string, fields: Record<string, unknown> = {}): null => {
     log.error(fields, `the config file is not used, the relay keeps its config: ${why}`)

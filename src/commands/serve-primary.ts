@@ -1,16 +1,24 @@
-import { Keyring, KeyringError } from '../access/keyring.js'
+import { type Keyring, KeyringError } from '../access/keyring.js'
+import { FileWatch } from '../app/file-watch.js'
+import { ListenError } from '../app/listen-error.js'
+import { readNextConfig } from '../app/next-config.js'
+import { openKeyring } from '../app/open-keyring.js'
 import { type Config, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
 import { startDemo } from '../demo/server.js'
+import { ignore } from '../lib/ignore.js'
 import { type Log, openLog } from '../observe/log.js'
 import type { SharedPorts } from '../workers/control.js'
 import { Primary } from '../workers/primary.js'
 import { RunningFile } from '../workers/running-file.js'
+import { SharedParts } from '../workers/shared-parts.js'
 import { WORKER_ENV } from '../workers/worker-seat.js'
+import type { WorkerCounts } from '../workers/workers-metrics.js'
 import { describeRelay, formatBanner } from './banner.js'
+import { useDemo } from './demo-config.js'
 import { issueFirstKey } from './first-key.js'
 import { formatAddress, formatOrigin } from './listening.js'
-import { EXIT_CANNOT_RUN, findServiceManager, type ServeOptions } from './serve.js'
+import { describeStartError, EXIT_CANNOT_RUN, findServiceManager, type ServeOptions } from './serve.js'
 import type { ServiceManager } from './service-manager.js'
 import { endOnFault, LOG_DRAIN_MS, RECORDS_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
 
@@ -21,40 +29,68 @@ import { endOnFault, LOG_DRAIN_MS, RECORDS_MS, reloadOnHangup, SAME_SIGNAL_MS } 
 export async function serveAsPrimary(config: Config, options: ServeOptions): Promise<number> {
   const log = await openLog(config.log, process.stdout.isTTY === true, { worker: null })
   const manager = await findServiceManager(log)
+  const demo = config.upstreams.length === 0 ? await startDemo() : null
+  const follow = demo === null ? null : (next: Config) => useDemo(next, demo)
   let keyring: Keyring | null
   try {
-    keyring = config.keys.mode === 'keys' ? Keyring.open(config.keys.file) : null
+    keyring = openKeyring({ config, log }, () => relay.onKeysRead(), ignore)
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
     options.print(`thinwire: ${error.message}`)
+    await demo?.close()
     return EXIT_CANNOT_RUN
   }
-  const demo = config.upstreams.length === 0 ? await startDemo() : null
   const env = {
     [WORKER_ENV.listen]: formatAddress(config.listen),
     ...(config.listen.fd === undefined ? {} : { [WORKER_ENV.socket]: String(config.listen.fd) }),
     ...(demo === null ? {} : { [WORKER_ENV.demo]: demo.origin }),
+  }
+  const shared = await SharedParts.open({
+    config,
+    log,
+    keyring,
+    countWorkers: () => relay.counts,
+  })
+  const relay = new PrimaryProcess(config, options, log, { keyring, shared, manager, useDemo: follow })
+  const fail = async (message: string, exitCode: number): Promise<number> => {
+    options.print(message)
+    relay.close()
+    await Promise.all([shared.close(), demo?.close()])
+    manager?.close()
+    return exitCode
+  }
+  try {
+    relay.metrics = await shared.listen()
+  } catch (error) {
+    const place = config.metrics.listen ?? config.listen
+    return fail(
+      `thinwire: ${describeStartError(new ListenError(place, 'metrics.listen', error))}`,
+      EXIT_CANNOT_RUN,
+    )
   }
   return new Promise((resolve) => {
     void Primary.start({
       count: config.workers,
       log,
       env,
+      onWorker: (number, link) => shared.serve(number, link),
       onReady: (ports) => relay.onReady(ports),
-      onGiveUp: (message, exitCode) => {
-        options.print(message)
-        relay.close()
-        manager?.close()
-        void demo?.close().then(() => resolve(exitCode))
-        if (demo === null) resolve(exitCode)
-      },
+      onGiveUp: (message, exitCode) => void fail(message, exitCode).then(resolve),
       onRestartStep: (replaced) => relay.onRestartStep(replaced),
       onRestartEnd: (problem, replaced) => relay.onRestartEnd(problem, replaced),
-    }).then((primary) => {
-      relay.begin(primary)
-    })
-    const relay = new PrimaryProcess(config, options, log, keyring, demo !== null, manager)
+    }).then((primary) => relay.begin(primary))
   })
+}
+
+/** What a relay of several workers consists of, besides these. */
+interface PrimaryParts {
+  /** Null if the relay has no key file. */
+  readonly keyring: Keyring | null
+  readonly shared: SharedParts
+  /** Is told what the relay does; null if nobody asks. */
+  readonly manager: ServiceManager | null
+  /** Null unless the demo is the upstream. */
+  readonly useDemo: ((config: Config) => Config) | null
 }
 
 /** What a person, a terminal or a service manager wants of a relay of several workers. */
@@ -63,29 +99,31 @@ class PrimaryProcess {
   private readonly options: ServeOptions
   private readonly log: Log
   private readonly keyring: Keyring | null
-  private readonly isDemo: boolean
+  private readonly shared: SharedParts
   private readonly manager: ServiceManager | null
+  private readonly useDemo: PrimaryParts['useDemo']
+  /** Where scrapers connect; null if metrics are off. */
+  metrics: { readonly host: string; readonly port: number } | null
+  /** The config that the primary's own parts follow. */
+  private current: Config
+  private configWatch: FileWatch | null
   private primary: Primary | null
   private running: RunningFile | null
   /** `performance.now()` of the first signal that ends the relay; 0 before it. */
   private leftAt: number
   private wantsRestart: boolean
 
-  /** @param manager is told what the relay does */
-  constructor(
-    config: Config,
-    options: ServeOptions,
-    log: Log,
-    keyring: Keyring | null,
-    isDemo: boolean,
-    manager: ServiceManager | null,
-  ) {
+  constructor(config: Config, options: ServeOptions, log: Log, parts: PrimaryParts) {
     this.config = config
     this.options = options
     this.log = log
-    this.keyring = keyring
-    this.isDemo = isDemo
-    this.manager = manager
+    this.keyring = parts.keyring
+    this.shared = parts.shared
+    this.manager = parts.manager
+    this.useDemo = parts.useDemo
+    this.metrics = null
+    this.current = config
+    this.configWatch = null
     this.primary = null
     this.running = null
     this.leftAt = 0
@@ -98,8 +136,31 @@ class PrimaryProcess {
     process.once('exit', () => this.close())
     process.on('SIGTERM', () => this.onSignal(primary, 'SIGTERM', 15))
     process.on('SIGINT', () => this.onSignal(primary, 'SIGINT', 2))
-    reloadOnHangup({ reload: () => primary.tell({ type: 'reload' }) }, this.log, this.manager)
+    const reload = (): void => {
+      this.readConfig()
+      primary.tell({ type: 'reload' })
+    }
+    reloadOnHangup({ reload }, this.log, this.manager)
+    const { file } = this.config
+    if (file !== null) this.configWatch = new FileWatch(file, () => this.readConfig())
     if (process.platform !== 'win32') process.on('SIGUSR2', () => this.restart(primary))
+  }
+
+  get counts(): WorkerCounts {
+    return this.primary?.counts ?? { configured: this.config.workers, ready: 0, restarts: 0 }
+  }
+
+  /** The limits follow the key file and the config ahead of the workers, which read both by themselves. */
+  onKeysRead(): void {
+    this.shared.forgetKeys()
+  }
+
+  private readConfig(): void {
+    // The workers say what is wrong with it.
+    const next = readNextConfig(this.options.source, this.current, this.useDemo, SILENT)
+    if (next === null) return
+    this.current = next
+    this.shared.reconfigure(next)
   }
 
   /** All workers serve: a person may use the relay now. */
@@ -116,12 +177,12 @@ class PrimaryProcess {
       process.exit(EXIT_CANNOT_RUN)
     }
     this.running = openRunningFile(config, ports, log)
-    const banner = describeRelay({ config, keyring }, ports, key, this.isDemo)
+    const { metrics } = this
+    const own = { ...ports, metricsHost: metrics?.host ?? null, metricsPort: metrics?.port ?? null }
+    const banner = describeRelay({ config, keyring }, own, key, this.useDemo !== null)
     this.options.print(formatBanner(banner))
     const address = banner.everyInterface ?? banner.url
     this.manager?.ready(`${config.workers} workers listen on ${address}`)
-    // The workers follow the key file from now on.
-    keyring?.close()
   }
 
   onRestartStep(replaced: number): void {
@@ -145,7 +206,9 @@ class PrimaryProcess {
   close(): void {
     this.running?.remove()
     this.running = null
+    this.configWatch?.close()
     this.keyring?.close()
+    this.shared.endNow()
   }
 
   private onSignal(primary: Primary, signal: NodeJS.Signals, number: number): void {
@@ -165,6 +228,7 @@ class PrimaryProcess {
     this.manager?.stopping('ending when the open requests have ended', drainMs + RECORDS_MS)
     log.info({ signal }, `${signal}: the workers end when their open requests have ended`)
     const exitCode = await primary.leave(signal)
+    await this.shared.close()
     log.info({}, 'ended')
     await log.drain(LOG_DRAIN_MS)
     process.exit(exitCode)
@@ -212,6 +276,8 @@ class PrimaryProcess {
     this.running?.showRestart(state, replaced, problem)
   }
 }
+
+const SILENT = { info: ignore, warn: ignore, error: ignore }
 
 /** Without this file `thinwire restart` does not find the relay, but all else works. */
 function openRunningFile(

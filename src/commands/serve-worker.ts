@@ -5,6 +5,7 @@ import type { Prices } from '../ledger/prices.js'
 import { ignore } from '../lib/ignore.js'
 import { type Log, openLog } from '../observe/log.js'
 import { hearPrimary, tellPrimary } from '../workers/control.js'
+import { RemoteLimits } from '../workers/remote-limits.js'
 import type { WorkerStart } from '../workers/worker-seat.js'
 import { flushOnExit } from './process-exit.js'
 import { createRelay, describeStartError, EXIT_CANNOT_RUN } from './serve.js'
@@ -28,7 +29,8 @@ export async function serveAsWorker(
   const worker = new WorkerProcess(start, log)
   try {
     const demo = start.demo === null || config.upstreams.length > 0 ? null : { origin: start.demo }
-    await worker.run(await createRelay(config, { source, prices }, demo, log, { ...start, count: config.workers }))
+    const place = { worker: { ...start, count: config.workers }, limits: new RemoteLimits(start.link, log) }
+    await worker.run(await createRelay(config, { source, prices }, demo, log, place))
   } catch (error) {
     await worker.fail(`thinwire: ${describeStartError(error)}`)
   }

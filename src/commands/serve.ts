@@ -1,5 +1,5 @@
 import { KeyringError } from '../access/keyring.js'
-import { type App, createApp, type WorkerPlace } from '../app/app.js'
+import { type App, type AppOptions, createApp } from '../app/app.js'
 import { ListenError } from '../app/listen-error.js'
 import { warmUp } from '../app/warm-up.js'
 import type { Config, ConfigSource } from '../config/config.js'
@@ -67,29 +67,24 @@ export async function findServiceManager(log: Log): Promise<ServiceManager | nul
 
 /**
  * @param demo the upstream of a config that has none. It costs nothing
- * @param worker null for a relay of one process
+ * @param worker what makes it one of several workers; nothing for a relay of one process
  */
 export function createRelay(
   config: Config,
   { source, prices }: Pick<ServeOptions, 'source' | 'prices'>,
   demo: Pick<Demo, 'origin'> | null,
   log: Log,
-  worker: WorkerPlace | null = null,
+  worker: Pick<AppOptions, 'worker' | 'limits'> = {},
 ): Promise<App> {
   const settings = demo === null ? config : useDemo(config, demo)
   for (const warning of settings.warnings) log.warn({}, warning)
   for (const { name, proxy } of settings.upstreams)
     if (proxy !== null)
       log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
-  if (demo === null) return createApp({ config: settings, log, source, prices, worker })
-  return createApp({
-    config: settings,
-    log,
-    source,
-    prices: null,
-    useDemo: (next) => useDemo(next, demo),
-    worker,
-  })
+  const own = { ...worker, config: settings, log, source }
+  return createApp(
+    demo === null ? { ...own, prices } : { ...own, prices: null, useDemo: (next) => useDemo(next, demo) },
+  )
 }
 
 /** @throws the error itself, if it is a fault of the relay */

@@ -46,7 +46,8 @@ export function bindServer(server: Server, place: ServerPlace): Promise<AddressI
     server.once('error', reject)
     // Node takes the backlog of such a socket from this place alone.
     if (fd !== undefined) server.listen({ fd, exclusive }, MOST_BACKLOG, onListening)
-    else if (reusePort === true) server.listen({ host, port, backlog: BACKLOG, reusePort, exclusive }, onListening)
+    else if (reusePort === true)
+      server.listen({ host, port, backlog: BACKLOG, reusePort, exclusive }, onListening)
     else server.listen({ host, port, backlog: BACKLOG, exclusive }, onListening)
   })
 }

@@ -6,6 +6,7 @@ import { hearWorker, type SharedPorts, type ToPrimary, type ToWorker, tellWorker
 import { closeHandoffs } from './handoffs.js'
 import { type Link, openLink } from './link.js'
 import { type Death, Supervision, type SupervisionHands } from './supervision.js'
+import type { WorkerCounts } from './workers-metrics.js'
 
 /** Milliseconds between two looks at what is due. */
 const TICK_MS = 1_000
@@ -50,6 +51,7 @@ export class Primary implements SupervisionHands {
   private ports: SharedPorts | null
   private hasBeenReady: boolean
   private replaced: number
+  private forked: number
   private worstExit: number
   private ended: (exitCode: number) => void
 
@@ -63,6 +65,7 @@ export class Primary implements SupervisionHands {
     this.ports = null
     this.hasBeenReady = false
     this.replaced = 0
+    this.forked = 0
     this.worstExit = 0
     this.ended = ignore
     this.supervision.start()
@@ -85,6 +88,13 @@ export class Primary implements SupervisionHands {
   /** Replaces all workers, one by one, by new ones with the code and the config that are on the disk now. */
   restart(): void {
     this.supervision.beginRestart()
+  }
+
+  /** For metrics. */
+  get counts(): WorkerCounts {
+    const { count } = this.options
+    const restarts = Math.max(0, this.forked - count)
+    return { configured: count, ready: this.supervision.readyCount, restarts }
   }
 
   get isRestarting(): boolean {
@@ -121,6 +131,7 @@ export class Primary implements SupervisionHands {
   }
 
   fork(number: number): void {
+    this.forked++
     const worker = this.cluster.fork({ ...this.options.env, THINWIRE_WORKER: String(number) })
     const link = openLink(worker)
     const closeLost = closeHandoffs(worker.process)
