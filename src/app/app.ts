@@ -114,7 +114,8 @@ export async function createApp(given: AppOptions): Promise<App> {
   const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
-  metrics?.followLimits(() => limiter.readFigures())
+  // The primary shows what it counts for all workers.
+  if (options.limits === undefined) metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(options.limits?.holdRecords(ledger) ?? ledger)
