@@ -99,6 +99,11 @@ export class Child {
     return readFromOutside(this.process.pid ?? 0)
   }
 
+  /** What it and its children have used, such as the workers of a relay. */
+  readAll(): Reading {
+    return readFromOutside(this.process.pid ?? 0)
+  }
+
   /** Starts to measure the delay of its event loop, which the next reading contains. */
   async watch(): Promise<void> {
     if (this.ipc) await this.ask('watch')

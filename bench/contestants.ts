@@ -191,6 +191,13 @@ export const UNCACHED: Contestant = {
   everywhere: false,
 }
 
+/** Thinwire with two workers: the difference is what the way through the primary costs. */
+export const TWO_WORKERS: Contestant = {
+  ...thinwire('two-workers', ROOT, { workers: 2 }),
+  baseline: true,
+  everywhere: false,
+}
+
 /** The contestants of every run. Thinwire is last, because it is measured against the others. */
 export const CONTESTANTS: readonly Contestant[] = [
   DIRECT,
@@ -200,6 +207,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   EXPRESS,
   CONSTANT,
   UNCACHED,
+  TWO_WORKERS,
   THINWIRE,
 ]
 

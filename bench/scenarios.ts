@@ -3,6 +3,7 @@ import { AGENT_PROMPT } from './scenarios/agent-prompt.js'
 import { BURST } from './scenarios/burst.js'
 import { BAD_KEYS, CHUNKS, STALLED } from './scenarios/chunks.js'
 import { HITS, JOINS, MISSES } from './scenarios/completions.js'
+import { CORES } from './scenarios/cores.js'
 import { FIRST_BYTE, PROMPTS } from './scenarios/first-byte.js'
 import { GROWTH } from './scenarios/growth.js'
 import { LIMITS } from './scenarios/limits.js'
@@ -41,6 +42,7 @@ export const SCENARIOS: readonly Scenario[] = [
   HITS,
   MISSES,
   JOINS,
+  CORES,
   START,
   MEMORY,
   GROWTH,

@@ -83,16 +83,18 @@ export class AnswerClient {
 export async function askCompletions(
   ask: Jobs['completions']['ask'],
 ): Promise<Jobs['completions']['answer']> {
-  const { target, distinct } = ask
+  const { target, distinct, prompts } = ask
   const clients = await openClients(target, ask.connections)
-  numbered++
+  const base = ++numbered
+  numbered += prompts ?? 0
   const requests = clients.map(() => completionRequest(target, ask, numbered))
   const first = clients[0] as AnswerClient
-  if (!distinct) {
+  if (!distinct && prompts === undefined) {
     await new Promise<unknown>((resolve, reject) => first.ask(requests[0] as Buffer, resolve, reject))
   }
   const tally = new Tally()
   let answered = 0
+  let asked = 0
   let left = ask.requests ?? Number.POSITIVE_INFINITY
   const startedAt = performance.now()
   const endsAt = startedAt + ask.seconds * 1_000
@@ -106,7 +108,8 @@ export async function askCompletions(
               resolve()
               return
             }
-            if (distinct) renumber(request, ++numbered)
+            if (prompts !== undefined) renumber(request, base + (asked++ % prompts))
+            else if (distinct) renumber(request, ++numbered)
             client.ask(request, take, reject)
           }
           const take = (head: string): void => {

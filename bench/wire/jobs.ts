@@ -86,6 +86,8 @@ export interface Jobs {
       requests: number | null
       /** Each request has another prompt. Otherwise all repeat a new prompt that was completed just before. */
       distinct: boolean
+      /** With this, the requests have so many new prompts by turns. */
+      prompts?: number
     }
     answer: { requests: number; seconds: number; outcomes: Outcomes }
   }
