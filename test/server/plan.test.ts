@@ -431,7 +431,10 @@ for (const [title, request, fakes, expected] of CASES) {
 
 test('a request is planned later only once', () => {
   const { body, ...request } = { ...CHAT, ...READ, body: null }
-  const rules = fakeRules({ routes: READ_ROUTE, location: { kind: 'behind', ids: ['file-1'], otherwise: null } })
+  const rules = fakeRules({
+    routes: READ_ROUTE,
+    location: { kind: 'behind', ids: ['file-1'], otherwise: null },
+  })
   assert.is(describePlan(planRequest(request, body, rules, true)), 'proxy mixed -')
 })
 

@@ -89,7 +89,15 @@ async function withRelays(
   try {
     const url = `http://127.0.0.1:${upstream.port}/v1`
     for (let i = 0; i < count; i++)
-      relays.push(await startRelay(url, limitsOf(rules, { maxConcurrentRequestsPerKey: 500 }), undefined, null, primary))
+      relays.push(
+        await startRelay(
+          url,
+          limitsOf(rules, { maxConcurrentRequestsPerKey: 500 }),
+          undefined,
+          null,
+          primary,
+        ),
+      )
     await act({ primary, relays, links, upstream })
   } finally {
     await Promise.all(relays.map((relay) => relay.close()))
