@@ -73,8 +73,7 @@ export interface WorkerPlace extends WorkerSeat {
 }
 
 /**
- * Builds a whole relay from a config: the only place where its parts are put together. Nothing listens yet, and no
- * upstream is connected.
+ * Builds a whole relay from a config, and nothing else does. Nothing listens yet, and no upstream is connected.
  * @throws {KeyringError} if the key file cannot be read
  * @throws {CertificateError} if the files of `listen.tls` cannot be used
  */
@@ -119,10 +118,8 @@ export async function createApp(given: AppOptions): Promise<App> {
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(options.limits?.holdRecords(ledger) ?? ledger)
-  // It sees what a request has used before the ledger makes a record of it.
-  sinks.unshift(limiter)
-  // It decides which record has the usage.
-  sinks.unshift(stored)
+  // These decide what the ledger makes a record of.
+  sinks.unshift(stored, limiter)
   const thoughts = worker === null ? null : new RemoteThoughts(worker.link)
   const handler = new RequestHandler({
     config,
@@ -412,7 +409,6 @@ export class App {
   /** Hands the records of requests that have ended to the log and the ledger, which else happens a moment later. */
   flush(): void {
     this.handler.writeDown()
-    this.options.limits?.releaseRecords()
   }
 
   /**
@@ -437,7 +433,6 @@ export class App {
   stop(): void {
     this.metricsServer?.close()
     this.listener.close()
-    this.options.limits?.releaseRecords()
     this.configWatch?.close()
     this.priceWatch?.close()
     this.certificateWatch?.close()

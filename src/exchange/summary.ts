@@ -13,6 +13,8 @@ export interface SummarySink {
   /** More summaries follow in the next turns: what is written of them may wait until `endBatch`. */
   startBatch?(): void
   endBatch?(): void
+  /** The relay ends: nothing is held back any more. */
+  flush?(): void
   /** Called at every tick of the listener's clock. @param now `performance.now()` */
   tick?(now: number): void
 }

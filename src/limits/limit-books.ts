@@ -65,7 +65,7 @@ export interface LimitBooks {
   flushBy(flush: () => void): void
   /** Whether the budgets have all that the ledger says. */
   readonly isRestored: boolean
-  /** The states of counters, or a promise of them; by claim. */
+  /** The states of counters, or a promise of them. */
   read(claims: readonly LimitClaim[]): ReadStates | Promise<ReadStates>
   /** Counters of these rules that there are here, each with its rule as it is now. */
   listClaims(): Iterable<LimitClaim>
@@ -78,7 +78,12 @@ export interface LimitBooks {
   endNow(): void
 }
 
-export type ReadStates = readonly (readonly LimitState[])[]
+export interface ReadStates {
+  /** When they were read: epoch milliseconds. */
+  readonly at: number
+  /** By claim. */
+  readonly states: readonly (readonly LimitState[])[]
+}
 
 export interface MemoryBooksParts {
   readonly store: LimitStore
@@ -208,7 +213,7 @@ export class MemoryLimitBooks implements LimitBooks {
 
   read(claims: readonly LimitClaim[]): ReadStates {
     const [now, at] = [performance.now(), Date.now()]
-    return claims.map((claim) => this.store.read(claim, now, at))
+    return { at, states: claims.map((claim) => this.store.read(claim, now, at)) }
   }
 
   /** A rule that is gone counts no more: what its counters still have is not what the ledger says. */

@@ -105,10 +105,10 @@ export class Limiter implements SummarySink, RecordCounter {
     const { id, env, team, user } = key
     const subject = { key: id, env, team, user, model: null, route: '', tags: null }
     const claims = this.matcher.claimsOfKey(subject, this.rulesOf(key))
-    const describe = (states: ReadStates): KeyReport =>
-      describeKey(key, claims, (claim) => states[claims.indexOf(claim)] ?? [], Date.now())
-    const states = this.books.read(claims)
-    return states instanceof Promise ? states.then(describe) : describe(states)
+    const describe = ({ states, at }: ReadStates): KeyReport =>
+      describeKey(key, claims, (claim) => states[claims.indexOf(claim)] ?? [], at)
+    const found = this.books.read(claims)
+    return found instanceof Promise ? found.then(describe) : describe(found)
   }
 
   /** Whether there may be a rule for the requests of a key: a first look that costs nothing. */
@@ -138,8 +138,8 @@ export class Limiter implements SummarySink, RecordCounter {
 
   /** The state of each amount of each counter that there is in this process. */
   readAll(): LimitState[] {
-    const states = this.books.read([...this.listClaims()])
-    return states instanceof Promise ? [] : states.flat()
+    const found = this.books.read([...this.listClaims()])
+    return found instanceof Promise ? [] : found.states.flat()
   }
 
   /**

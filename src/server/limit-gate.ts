@@ -101,8 +101,9 @@ export class LimitGate {
     limiter.whenChecked(request, ticket, outcome.observedRules, (check) => {
       const isOver = outcome.end !== null
       if (!isOver) asking.setTicket(check.ticket, check.observed)
-      if (!isOver && check.refusal !== null) asking.setLimitRule(check.refusal.rule.name)
-      if (!isOver || isForAll) onChecked(check.refusal)
+      if (isOver && !isForAll) return
+      if (check.refusal !== null) asking.setLimitRule(check.refusal.rule.name)
+      onChecked(check.refusal)
     })
   }
 

@@ -1,10 +1,11 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Exchange } from '../exchange/exchange.js'
+import { Exchange } from '../exchange/exchange.js'
+import type { InFlight } from '../exchange/in-flight.js'
 import { ignore } from '../lib/ignore.js'
 
 /** Calls `onClose` when the socket of a pipelined exchange closes: its response has no socket yet. */
-export function watchQueuedResponse(exchange: Exchange, onClose: () => void): void {
+function watchQueuedResponse(exchange: Exchange, onClose: () => void): void {
   const { socket } = exchange.req
   // Any number of requests may be queued.
   socket.setMaxListeners(0)
@@ -28,4 +29,21 @@ export function createLastResponse(req: IncomingMessage, socket: Socket): Server
 /** Finds the open response of a connection. Node keeps it in this private member, and has no public one. */
 export function messageOf(socket: Socket): ServerResponse | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+}
+
+/** Opens the exchange of a request. @param onClose called when its response is over, or its client has left */
+export function openExchange(
+  req: IncomingMessage,
+  res: ServerResponse,
+  inFlight: InFlight,
+  onClose: (exchange: Exchange) => void,
+): Exchange {
+  const exchange = new Exchange(req, res, performance.now())
+  inFlight.add(exchange)
+  // Not `once`, which wraps the listener and removes it again: a second call does nothing.
+  res.on('close', () => onClose(exchange))
+  // A write to a closing socket raises 'error'. 'close' follows, and handles it.
+  res.on('error', ignore)
+  if (res.socket === null) watchQueuedResponse(exchange, () => onClose(exchange))
+  return exchange
 }

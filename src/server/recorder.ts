@@ -120,6 +120,7 @@ export class Recorder {
     this.unread.clear()
     this.unprepared.clear()
     this.flush()
+    for (const sink of this.sinks) sink.flush?.()
   }
 
   /** Hands on all that was gathered. */

@@ -6,13 +6,12 @@ import { NO_DETAILS, type RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
-import { Exchange } from '../exchange/exchange.js'
+import type { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
 import { closeStage } from '../exchange/stage.js'
 import type { RequestSummary } from '../exchange/summary.js'
 import { readContentLength } from '../http/request-headers.js'
 import { MAX_GATHER_MS } from '../ledger/write/ledger.js'
-import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { MetricsSource } from '../observe/metrics.js'
@@ -33,7 +32,7 @@ import { CheckWait } from './check-wait.js'
 import { LATER, LimitGate, type Refused } from './limit-gate.js'
 import { LocalAnswers } from './local-answers.js'
 import type { ProxyPlan } from './plan.js'
-import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
+import { createLastResponse, openExchange } from './raw-socket.js'
 import { Recorder } from './recorder.js'
 import { Refusals } from './refusals.js'
 import { aimRequest } from './request-aim.js'
@@ -45,9 +44,8 @@ import { StoredLookup } from './stored-lookup.js'
 import { Waiting } from './waiting.js'
 
 /**
- * Leads each request through its phases: admit, read, plan, cache, attempt, respond. Each step calls the next one
- * directly, so that no promise and no turn of the event loop delays the upstream request after the last byte of the
- * body.
+ * Leads each request through its phases: admit, read, plan, cache, attempt, respond. Each step calls the next one: no
+ * promise and no turn of the event loop delays the upstream request after the last byte of the body.
  */
 export class RequestHandler implements MetricsSource {
   readonly inFlight: InFlight
@@ -209,14 +207,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   private open(req: IncomingMessage, res: ServerResponse): Exchange {
-    const exchange = new Exchange(req, res, performance.now())
-    this.inFlight.add(exchange)
-    // Not `once`, which wraps the listener and removes it again: a second call does nothing.
-    res.on('close', () => this.close(exchange))
-    // A write to a closing socket raises 'error'. 'close' follows, and handles it.
-    res.on('error', ignore)
-    if (res.socket === null) watchQueuedResponse(exchange, () => this.close(exchange))
-    return exchange
+    return openExchange(req, res, this.inFlight, (exchange) => this.close(exchange))
   }
 
   private begin(exchange: Exchange, req: ClientRequest): void {
@@ -352,7 +343,6 @@ export class RequestHandler implements MetricsSource {
     return this.inFlight.size === 0 && this.recorder.unreadCount === 0
   }
 
-  /** Requests under way. */
   get openCount(): number {
     return this.inFlight.size
   }

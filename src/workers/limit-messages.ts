@@ -80,7 +80,7 @@ export type PrimaryMessage =
   | readonly ['settle', round: number]
   /** The number of the last record is asked for: these budgets are to be read from the ledger again. */
   | readonly ['restate', round: number, budgets: readonly string[]]
-  | readonly ['states', question: number, readonly (readonly SentState[])[]]
+  | readonly ['states', question: number, SentStates]
   | readonly ['figures', question: number, SentFigures]
 
 /** A `LimitExcess`, with the place of its rule among the claims of the request. */
@@ -103,8 +103,14 @@ export type SentLeft = readonly [
   resetMs: number,
 ]
 
+/** States of counters, by claim, and when they were read in epoch milliseconds. */
+export interface SentStates {
+  readonly at: number
+  readonly states: readonly (readonly SentState[])[]
+}
+
 /** A `LimitState` without its rule and owner. */
-export type SentState = Omit<LimitState, 'rule' | 'owner'>
+type SentState = Omit<LimitState, 'rule' | 'owner'>
 
 /** `LimitFigures` that can be copied. */
 export interface SentFigures extends Omit<LimitFigures, 'refusals' | 'amounts'> {

@@ -78,6 +78,11 @@ export class RecordHold implements SummarySink {
     }
   }
 
+  flush(): void {
+    this.releaseAll()
+  }
+
+  /** What is held is recorded as it is. */
   releaseAll(): void {
     for (const settlement of this.settling.values()) this.release(settlement)
   }

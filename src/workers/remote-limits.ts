@@ -2,7 +2,7 @@ import type { LimitRule } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
-import type { LimitEstimate, LimitUse, LimitVerdict } from '../limits/counters/store.js'
+import type { LimitEstimate, LimitState, LimitUse, LimitVerdict } from '../limits/counters/store.js'
 import type { FollowedRules, LimitBooks, ReadStates, SettledSummary } from '../limits/limit-books.js'
 import { nameBudget } from '../limits/replay/restored-budget.js'
 import type { ObservedExcess, RefusalKind } from '../limits/reports/refusal-tally.js'
@@ -16,7 +16,7 @@ import {
   type SentExcess,
   type SentFigures,
   type SentLeft,
-  type SentState,
+  type SentStates,
   type Settled,
   type WorkerMessage,
 } from './limit-messages.js'
@@ -119,11 +119,6 @@ export class RemoteLimits implements LimitBooks {
   holdRecords(ledger: SummarySink): SummarySink {
     this.hold = new RecordHold(ledger)
     return this.hold
-  }
-
-  /** What is held back is recorded as it is: the relay ends. */
-  releaseRecords(): void {
-    this.hold?.releaseAll()
   }
 
   check(claims: readonly LimitClaim[], estimate: LimitEstimate, now: number, at: number): LimitVerdict {
@@ -249,8 +244,10 @@ export class RemoteLimits implements LimitBooks {
   async read(claims: readonly LimitClaim[]): Promise<ReadStates> {
     this.introduce(claims)
     const names = nameClaims(claims)
-    const found = (await this.ask((number) => ['read', number, names])) as readonly (readonly SentState[])[]
-    return claims.map(({ rule, owner }, i) => (found[i] ?? []).map((state) => ({ rule, owner, ...state })))
+    const { at, states } = (await this.ask((number) => ['read', number, names])) as SentStates
+    const addRule = ({ rule, owner }: LimitClaim, i: number): LimitState[] =>
+      (states[i] ?? []).map((state) => ({ rule, owner, ...state }))
+    return { at, states: claims.map(addRule) }
   }
 
   listClaims(): Iterable<LimitClaim> {
@@ -289,11 +286,11 @@ export class RemoteLimits implements LimitBooks {
   }
 
   async close(): Promise<void> {
-    this.releaseRecords()
+    this.hold?.releaseAll()
   }
 
   endNow(): void {
-    this.releaseRecords()
+    this.hold?.releaseAll()
   }
 
   private say(message: WorkerMessage): void {
@@ -391,7 +388,7 @@ export class RemoteLimits implements LimitBooks {
     for (const [number, { ticket }] of [...this.pending]) this.stop(number, ticket, UNANSWERED)
     for (const { onFailed } of this.questions.values()) onFailed(new Error('the primary process is gone'))
     this.questions.clear()
-    this.releaseRecords()
+    this.hold?.releaseAll()
   }
 }
 

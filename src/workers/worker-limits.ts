@@ -302,7 +302,7 @@ export class WorkerLimits {
       states.push(claim === null ? [] : store.read(claim, now, at))
     }
     const sent = states.map((list) => list.map(({ rule: _rule, owner: _owner, ...state }) => state))
-    this.say(['states', question, sent])
+    this.say(['states', question, { at, states: sent }])
   }
 
   private async sendFigures(question: number): Promise<void> {

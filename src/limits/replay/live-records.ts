@@ -1,11 +1,11 @@
 import type { Bookkeeper } from '../../ledger/write/bookkeeper.js'
 
-/** Records of other processes that are counted live by this one: those of its workers, also of workers that are gone. */
+/** Records of other processes that this one counts live: those of its workers, also of workers that are gone. */
 export interface LiveRecords {
   /** Names of the writers that are known so far. */
   readonly names: readonly string[]
   has(writer: string): boolean
-  /** By writer: its records up to this number count from the ledger for a budget. Writers that never had it count all. */
+  /** By writer: its records up to this number count from the ledger for a budget; all of a writer that is not there. */
   upTo(budget: string): ReadonlyMap<string, number>
   /** Resolves when the writers count budgets live, and when what they have not counted is in a file. */
   whenFollowed(budgets: readonly string[]): Promise<void>

@@ -1,8 +1,7 @@
-import { open, readdir } from 'node:fs/promises'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { LimitRule } from '../../config/limit-rules.js'
 import { LimitClaim } from '../../exchange/limit-ticket.js'
-import { isMissing, readStarts } from '../../ledger/read/start-check.js'
+import { readStarts } from '../../ledger/read/start-check.js'
 import type { Whole } from '../../ledger/read/whole.js'
 import type { Log } from '../../observe/log.js'
 import { findPeriod } from '../counters/period.js'
@@ -13,6 +12,7 @@ import { reportProblems } from './problem-log.js'
 import { listRunning, type ReplayTask } from './replay.js'
 import { type ReplayResult, replayInThread } from './replay-thread.js'
 import { groupEntries, nameBudget, type RestoredBudget } from './restored-budget.js'
+import { isReadable, listUnread } from './unread-files.js'
 
 /** Counters that are restored in one turn of the event loop: less than a millisecond. */
 const AT_ONCE = 500
@@ -377,25 +377,6 @@ export class LimitRestorer {
       crossings.push(Object.assign({}, crossing, { rule, budget, before, after: state.used }))
     }
     if (crossings.length > 0) onCrossed(crossings)
-  }
-}
-
-/** Paths of what could not be read. */
-function listUnread({ problems }: ReplayResult): readonly string[] {
-  return problems.filter(({ kind }) => kind === 'unreadable').map(({ path }) => path)
-}
-
-/** Whether a file or folder can be read now, or is gone. */
-async function isReadable(path: string, folders: readonly string[]): Promise<boolean> {
-  try {
-    if (folders.includes(path)) await readdir(path)
-    else {
-      const file = await open(path, 'r')
-      await file.read(Buffer.alloc(1), 0, 1, 0).finally(() => file.close())
-    }
-    return true
-  } catch (error) {
-    return isMissing(error)
   }
 }
 
