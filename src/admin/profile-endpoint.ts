@@ -44,8 +44,9 @@ interface Refused {
 }
 
 /**
- * Responds to `POST /profile?seconds=N&worker=N` with a CPU profile of the relay, or of one of its workers: for programs on this machine alone, and of
- * those only for the relay's own user and root, where the system tells whose they are. One at a time.
+ * Responds to `POST /profile?seconds=N&worker=N` with a CPU profile of the relay, or of one of its workers: for
+ * programs on this machine alone, and of those only for the relay's own user and root, where the system tells whose
+ * they are. One at a time.
  */
 export class ProfileEndpoint {
   /** Whether the address itself is on loopback. Set once it is known. */

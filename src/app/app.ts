@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import type { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
-import type { Config, ConfigSource } from '../config/config.js'
+import type { Config } from '../config/config.js'
 import type { ListenPlace } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
-import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Limiter } from '../limits/limiter.js'
 import type { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
@@ -24,12 +23,10 @@ import { OwnObjectBooks } from '../stored/object-books.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
-import { divideBounds } from '../workers/bound-shares.js'
 import type { MetricsReporter } from '../workers/metrics-reporter.js'
-import type { RemoteLimits } from '../workers/remote-limits.js'
 import { RemoteObjectBooks } from '../workers/remote-object-books.js'
 import { RemoteThoughts } from '../workers/remote-thoughts.js'
-import type { WorkerSeat } from '../workers/worker-seat.js'
+import { type AppOptions, fitToWorker } from './app-options.js'
 import { AuthorityWatch } from './authority-watch.js'
 import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
@@ -42,35 +39,6 @@ import { readNextConfig } from './next-config.js'
 import { openKeyring } from './open-keyring.js'
 import { type MetricsPort, NO_METRICS, nameHost, type Ports, refuseOpenRelay } from './ports.js'
 import { watchPriceFile } from './price-watch.js'
-
-export interface AppOptions {
-  readonly config: Config
-  readonly log: Log
-  /** What tokens cost; null: the ledger has no costs. */
-  readonly prices: Prices | null
-  /** Where the config is read again; null: it never changes. */
-  readonly source: ConfigSource | null
-  /** Where requests go while the config has no upstreams: the built-in demo. */
-  readonly useDemo?: ((config: Config) => Config) | undefined
-  /** Keys that take the place of the key file's. */
-  readonly keyring?: Pick<Keyring, 'find'>
-  /** False: nothing is recorded in the ledger. */
-  readonly recordsUsage?: boolean
-  /** Where limits are counted: in the process that has started this one; not given: in this one. */
-  readonly limits?: RemoteLimits
-  /** This relay is one of several workers; null, or not given: it is all of the relay. */
-  readonly worker?: WorkerPlace | null
-  /** Time between two checks of the key file, in milliseconds. */
-  readonly keyPollMs?: number
-  /** Time between two checks of the config file and the price file, in milliseconds. */
-  readonly configPollMs?: number
-}
-
-/** The place of a worker among those of one relay. */
-export interface WorkerPlace extends WorkerSeat {
-  /** How many workers there are. */
-  readonly count: number
-}
 
 /**
  * Builds a whole relay from a config, and nothing else does. Nothing listens yet, and no upstream is connected.
@@ -149,11 +117,6 @@ export async function createApp(given: AppOptions): Promise<App> {
     certificate,
   }
   return new App(options, parts)
-}
-
-/** A worker has its part of what bounds allow to the whole relay. */
-function fitToWorker({ worker = null }: Pick<AppOptions, 'worker'>, config: Config): Config {
-  return worker === null ? config : divideBounds(config, worker.count)
 }
 
 function createAccountRules({ timeouts }: Config, log: Log): AccountRules {

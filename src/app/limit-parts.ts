@@ -8,7 +8,7 @@ import { MemoryLimitBooks } from '../limits/limit-books.js'
 import { Limiter } from '../limits/limiter.js'
 import { LimitAlerts } from '../limits/reports/alerts.js'
 import { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
-import type { AppOptions } from './app.js'
+import type { AppOptions } from './app-options.js'
 
 /** All that limits requests, and what tells of it. */
 export interface LimitParts {

@@ -1,6 +1,6 @@
 import { KeyFileWatch } from '../access/key-file-watch.js'
 import { Keyring } from '../access/keyring.js'
-import type { AppOptions } from './app.js'
+import type { AppOptions } from './app-options.js'
 
 /**
  * Opens the key file of a config, which is followed from then on.

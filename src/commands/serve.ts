@@ -1,5 +1,6 @@
 import { KeyringError } from '../access/keyring.js'
-import { type App, type AppOptions, createApp } from '../app/app.js'
+import { type App, createApp } from '../app/app.js'
+import type { AppOptions } from '../app/app-options.js'
 import { ListenError } from '../app/listen-error.js'
 import { warmUp } from '../app/warm-up.js'
 import type { Config, ConfigSource } from '../config/config.js'

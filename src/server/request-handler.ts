@@ -30,6 +30,7 @@ import { Admission } from './admission.js'
 import { BodyIntake } from './body-intake.js'
 import { CheckWait } from './check-wait.js'
 import { LATER, LimitGate, type Refused } from './limit-gate.js'
+import { markPlanned } from './exchange-notes.js'
 import { LocalAnswers } from './local-answers.js'
 import type { ProxyPlan } from './plan.js'
 import { createLastResponse, openExchange } from './raw-socket.js'
@@ -75,12 +76,11 @@ export class RequestHandler implements MetricsSource {
     this.config = config
     this.log = log
     this.ledger = parts.ledger
-    this.recorder = new Recorder(parts.sinks, Math.min(config.ledger.flushMs, MAX_GATHER_MS), (summary) =>
-      parts.stored.prepare(summary),
-    )
+    const gatherMs = Math.min(config.ledger.flushMs, MAX_GATHER_MS)
+    this.recorder = new Recorder(parts.sinks, gatherMs, (summary) => parts.stored.prepare(summary))
     this.inFlight = new InFlight()
-    const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
-    this.context = context
+    this.context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
+    const { context } = this
     this.stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
     this.dispatcher = new RequestDispatcher(
       config,
@@ -92,8 +92,8 @@ export class RequestHandler implements MetricsSource {
       parts.thoughts ?? null,
     )
     this.addresses = new ClientAddresses(config.trustedProxies)
-    const admission = new Admission(config, parts.keyring, context.bounds, this.addresses)
-    this.admission = admission
+    this.admission = new Admission(config, parts.keyring, context.bounds, this.addresses)
+    const { admission } = this
     this.limits = new LimitGate(limiter, () => this.recorder.flush())
     const record = (summary: RequestSummary): void => {
       this.limits.release(summary.request.ticket)
@@ -128,21 +128,13 @@ export class RequestHandler implements MetricsSource {
   handle(req: ClientRequest, res: ServerResponse, expects: boolean): void {
     const exchange = this.open(req, res)
     exchange.awaitsContinue = expects
-    try {
-      this.begin(exchange, req)
-    } catch (error) {
-      this.crash(exchange, error)
-    }
+    this.guard(exchange, () => this.begin(exchange, req))
   }
 
   /** Handles a WebSocket handshake. The bare socket gets a response object: refusals are sent in the usual way. */
   handleUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     const exchange = this.open(req, createLastResponse(req, socket))
-    try {
-      this.beginUpgrade(exchange, socket, head)
-    } catch (error) {
-      this.crash(exchange, error)
-    }
+    this.guard(exchange, () => this.beginUpgrade(exchange, socket, head))
   }
 
   /** Refuses CONNECT, which asks for a tunnel to any host. */
@@ -311,12 +303,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   private carryOut(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): void {
-    if (body !== null && plan.conversation !== null) {
-      body.conversation = plan.conversation
-      exchange.markTranslated()
-      if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
-    }
-    if (plan.deepModel !== null) exchange.setModel(plan.deepModel)
+    markPlanned(exchange, plan, body)
     const checked = this.limits.check(exchange, plan, body)
     if (checked === null) this.proxy(exchange, plan, body)
     else if (checked !== LATER) this.refuse(exchange, checked.code, checked.details)

@@ -15,9 +15,7 @@ export interface SentValue {
   readonly metricName?: string
 }
 
-/**
- * A process that sends metrics. Two may have one name: a worker that comes to its end, and the one that takes its place.
- */
+/** A process that sends metrics. A worker that comes to its end, and the one in its place, have one name. */
 export interface MetricsOrigin {
   /** The number of a worker, or `primary`. */
   readonly name: string

@@ -11,9 +11,9 @@ interface Worker {
 }
 
 /**
- * The thinking of all workers, in the primary's memory: `cursor.thinkingBytes` is for all of it, and what cannot be told
- * apart is seen here, whichever workers it came from. A client may ask for its next turn before its worker has told of the
- * last one. So each look-up waits until every worker has said what it had to say before.
+ * The thinking of all workers, in the primary's memory: `cursor.thinkingBytes` is for all of it, and what cannot be
+ * told apart is seen here, whichever workers it came from. A client may ask for its next turn before its worker has
+ * told of the last one. So each look-up waits until every worker has said what it had to say before.
  */
 export class ThoughtServer {
   private store: ThoughtStore

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { issueKey } from '../../src/access/keyring.js'
 import { type App, createApp } from '../../src/app/app.js'
+import type { WorkerPlace } from '../../src/app/app-options.js'
 import type { Inspection } from '../../src/app/inspect.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
 import { Prices } from '../../src/ledger/prices.js'
@@ -61,6 +62,7 @@ export async function post(relay: TestRelay, path: string, body: string): Promis
  * @param settings of the config file; upstreams are not warmed unless they say so, to keep request counts exact
  * @param configPollMs how often the config file is looked at; null: the config is never read again
  * @param primary counts its limits; null: it does so itself
+ * @param worker its place among several workers; null: it is all of the relay
  */
 export async function startRelay(
   upstreams: Record<string, Record<string, unknown>> | string,
@@ -68,6 +70,7 @@ export async function startRelay(
   env: Record<string, string> = { UPSTREAM_KEY: 'sk-upstream-secret' },
   configPollMs: number | null = null,
   primary: TestPrimary | null = null,
+  worker: WorkerPlace | null = null,
 ): Promise<TestRelay> {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
   const entries =
@@ -96,6 +99,7 @@ export async function startRelay(
     ...(limits === null ? {} : { limits }),
     prices: Prices.open(config.ledger.prices),
     keyPollMs: 20,
+    worker,
     ...(configPollMs === null ? { source: null } : { source, configPollMs }),
   })
   counting?.add(app)

@@ -30,7 +30,7 @@ export class ResponseStarter {
   /** The event that was held last: what it names is known by now, or never. */
   private held: ClientEvent | null
   /** Ids of the objects that it names, and nobody knew. */
-  heldIds: readonly string[]
+  private heldIds: readonly string[]
   /** It cannot be known whose these are. */
   private isLost: boolean
 
@@ -184,9 +184,11 @@ export class ResponseStarter {
     return true
   }
 
-  /** Whose the objects of the held event are cannot be known. */
-  markLost(): void {
-    this.isLost = true
+  /** Resolves when the objects of the held event are known, or it is known that they cannot be. */
+  whenKnown(): Promise<void> {
+    return this.rules.whenKnown(this.heldIds).catch(() => {
+      this.isLost = true
+    })
   }
 
   /** Refuses an event whose objects nobody knows, if they may be those of others. */

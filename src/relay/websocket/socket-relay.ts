@@ -178,9 +178,7 @@ export class SocketRelay implements Stage {
 
   /** Nothing passes until it is known what the event goes on from, and whether the limits let it pass. */
   private hold(event: ClientEvent, bytes: number): Verdict {
-    const { awaited } = this.tracker
-    const known = awaited ?? this.rules.whenKnown(this.starter.heldIds).catch(() => this.starter.markLost())
-    void known.then(() => {
+    void (this.tracker.awaited ?? this.starter.whenKnown()).then(() => {
       if (this.state === 'closing' || this.state === 'over') return
       const verdict = this.onEvent(event, bytes)
       if (verdict !== 'wait') this.gate.resume(verdict)

@@ -30,7 +30,10 @@ export interface SocketRules {
   readonly clientStallMs: number
   /** Finds where the stored objects are that a response goes on from; see `locate`. */
   locate(references: readonly Reference[]): Location | null
-  /** Resolves when objects are known that may be known in a moment (`behind`). @throws {Error} whose they are cannot be known */
+  /**
+   * Resolves when objects are known that may be known in a moment (`behind`).
+   * @throws {Error} whose they are cannot be known
+   */
   whenKnown(ids: readonly string[]): Promise<void>
   /**
    * Finds the targets of a connection.

@@ -28,7 +28,10 @@ export interface CallPlace {
  * turn without it, or think worse.
  */
 export interface ThoughtMemory {
-  /** Resolves when `find` knows what is kept. It has a time limit, and never rejects. @returns null if it does already */
+  /**
+   * Resolves when `find` knows what is kept. It has a time limit, and never rejects.
+   * @returns null if it does already
+   */
   whenReady(): Promise<void> | null
   /** @returns null if it is not known, or was forgotten */
   find(call: CallPlace): Thought | null

@@ -72,7 +72,7 @@ export class ThoughtStore implements ThoughtKeeper {
     })
   }
 
-  /** Finds the thinking ahead of a call. @param owner see `open` @param call null if it is in no turn of the assistant's */
+  /** @param owner see `open` @param call null if it is in no turn of the assistant's */
   find(owner: string, call: PlacedCall | null): Thought | null {
     if (call === null) return null
     const { id, turn, near, beginning } = call
