@@ -59,7 +59,7 @@ if (process.platform === 'linux') {
   test('a relay says when it is ready, alive, reading its config, and ending, in this order', async (place) => {
     configure(place, { timeouts: { drainMs: 20_000 } })
     const relay = await started(place, [], { ...replaceNotify(place), WATCHDOG_USEC: '100000' })
-    await until(() => told(place).some((line) => line.includes('READY=1')), 'READY', 30_000)
+    await until(() => told(place).some((line) => line.includes('READY=1')), 'READY')
     const alive = told(place).length
     await until(() => told(place).slice(alive).includes('@the-socket WATCHDOG=1'), 'a sign of life')
     relay.child.kill('SIGHUP')

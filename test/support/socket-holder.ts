@@ -90,7 +90,7 @@ export class SocketHolder {
   async run(names?: string): Promise<number> {
     const banners = this.err.split('see README').length
     const pid = await this.start(names)
-    await until(() => this.err.split('see README').length > banners || !isRunning(pid), 'the banner', 30_000)
+    await until(() => this.err.split('see README').length > banners || !isRunning(pid), 'the banner')
     if (!isRunning(pid)) throw new Error(`the relay has ended: ${this.err}`)
     return pid
   }
@@ -102,7 +102,7 @@ export class SocketHolder {
   }
 
   async ended(pid: number): Promise<void> {
-    await until(() => !isRunning(pid), 'the relay to end', 30_000)
+    await until(() => !isRunning(pid), 'the relay to end')
   }
 
   close(): void {
