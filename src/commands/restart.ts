@@ -11,12 +11,13 @@ export const RESTART_HELP = `thinwire restart [--config FILE] [--pid PID]
                   thinwire.json in this folder is used if it exists
   --pid PID       which relay, if several have this config's ledger folder
 
-Replaces the running relay of this machine by the code and the config that are
-on the disk now. No request is refused and no stream is cut: new processes take
-the connections once they are ready, and the old ones end when theirs have
-ended, or after timeouts.drainMs. If the new ones cannot start, the old ones go
-on. With several workers, listen, workers, metrics and the environment stay as
-they were: only a stop and a start can change them.
+Replaces the workers of the running relay of this machine by new ones, with the
+code and the config that are on the disk now. No request is refused: new workers
+take the connections once they are ready, and the old ones end when theirs have
+ended, or after timeouts.drainMs. If a new one cannot start, the old ones go on.
+The settings listen, workers and metrics, and the environment, stay as they
+were: only a stop and a start can change them. A relay with "workers": 1 cannot
+be restarted so.
 
 Exit codes: 0 restarted, 1 the restart failed and the old relay goes on, 2 wrong
 settings or usage, 3 there is no such relay.
@@ -64,7 +65,7 @@ export async function runRestart(args: string[], { out, err, env, cwd }: Command
   const [target, ...others] = chosen
   if (target === undefined) {
     const which = options.pid === undefined ? 'no relay' : `no relay with the process id ${options.pid}`
-    complain(`${which} runs with the ledger folder ${folder}. Start one: thinwire start`)
+    complain(`${which} with "workers" of 2 or more runs with the ledger folder ${folder}`)
     return NOT_FOUND
   }
   if (others.length > 0) {

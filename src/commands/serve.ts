@@ -14,7 +14,7 @@ import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
 import { describeListenError } from './listening.js'
 import { flushOnExit } from './process-exit.js'
 import type { ServiceManager } from './service-manager.js'
-import { drainOnSignal, reloadOnHangup } from './signals.js'
+import { drainOnSignal, refuseRestart, reloadOnHangup } from './signals.js'
 
 export const EXIT_CANNOT_RUN = 1
 
@@ -45,6 +45,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     const key = issueFirstKey(app, options.firstKey)
     drainOnSignal(app, log, async () => demo?.close(), manager)
     reloadOnHangup(app, log, manager)
+    refuseRestart(log)
     const banner = describeRelay(app, ports, key, demo !== null)
     options.print(formatBanner(banner))
     await warmUp(app, log)

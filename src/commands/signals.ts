@@ -93,6 +93,14 @@ export async function endWell(app: App, log: Log, cleanUp: () => Promise<void>):
   process.exit(lost === 0 ? 0 : EXIT_RECORDS_LOST)
 }
 
+/** SIGUSR2 replaces workers. By default it would end a relay that has none. */
+export function refuseRestart(log: Log): void {
+  if (process.platform === 'win32') return
+  process.on('SIGUSR2', () =>
+    log.warn({ signal: 'SIGUSR2' }, 'SIGUSR2: only a relay with "workers" of 2 or more can be restarted so'),
+  )
+}
+
 /**
  * SIGHUP reloads the config, as is usual for servers. In a terminal it ends the process: the window was closed.
  * @param manager is told of it

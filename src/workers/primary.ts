@@ -201,7 +201,10 @@ export class Primary implements SupervisionHands {
         this.ports ??= message
         return
       case 'ready':
-        this.options.log.info({ worker: number }, `worker ${number} is ready`)
+        this.options.log.info(
+          { worker: number, pid: this.seats.get(number)?.worker.process.pid ?? null },
+          `worker ${number} is ready`,
+        )
         this.supervision.onReady(number)
         return
       case 'failed':

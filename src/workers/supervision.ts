@@ -200,6 +200,9 @@ export class Supervision {
     if (state === 'starting') this.fruitless++
     if (state === 'starting' && this.readyCount === 0 && this.isHopeless(failure !== null)) {
       const message = failure?.message ?? `the workers die before they are ready (${death.how})`
+      this.leave()
+      // Workers that retire end by themselves.
+      for (const { number, state } of this.workers.values()) if (state === 'starting') this.hands.kill(number)
       this.hands.giveUp(message, failure?.exitCode ?? EXIT_CANNOT_RUN)
       return false
     }

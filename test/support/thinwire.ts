@@ -35,7 +35,8 @@ export async function clear(place: Place): Promise<void> {
   for (const client of place.clients) client.destroy()
   for (const thinwire of place.running) await thinwire.kill()
   for (const upstream of place.upstreams) await upstream.close()
-  rmSync(place.folder, { recursive: true, force: true })
+  // Workers of a relay that was killed may still write there while they end.
+  rmSync(place.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 }
 
 /** No provider key, and nothing else of this machine, but what a coverage run needs. */
@@ -78,7 +79,7 @@ export class Thinwire {
 
   /** Its exit code, when it has ended and all its output is here. */
   async ended(): Promise<number | null> {
-    await until(() => this.closed, 'thinwire to end', 30_000)
+    await until(() => this.closed, 'thinwire to end', 120_000)
     return this.code
   }
 

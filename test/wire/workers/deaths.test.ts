@@ -1,0 +1,83 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { open, type Place } from '../../support/thinwire.js'
+import { until } from '../../support/until.js'
+import {
+  clearWorkers,
+  holdStream,
+  isAlive,
+  Load,
+  readyPids,
+  SLOW_MS,
+  startWorkers,
+  untilGone,
+} from './scene.js'
+
+const test = suite<Place>('deaths of workers')
+
+test.before.each(open)
+test.after.each(clearWorkers)
+
+test('a worker that is killed cuts its own clients alone, and is replaced', async (place) => {
+  const { thinwire, last } = await startWorkers(place)
+  const [victim = 0] = readyPids(thinwire)
+  const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
+  process.kill(victim, 'SIGKILL')
+  await until(() => readyPids(thinwire).length === 3, 'the replacement', SLOW_MS)
+  assert.match(thinwire.out, 'died (signal SIGKILL); a new one takes its place')
+  const load = new Load(thinwire, 2)
+  await until(() => load.answered > 10, 'answers')
+  await load.stop()
+  assert.equal(load.problems, [])
+  last.open()
+  await Promise.all(streams.map((stream) => stream.sees('data: last\n\n').catch(() => {})))
+  const complete = await Promise.all(streams.map(async (stream) => (await stream.response()).complete))
+  assert.equal(complete.sort(), [false, true])
+})
+
+test('a worker that runs out of memory is replaced, and the other one serves all the while', async (place) => {
+  const trigger = join(place.folder, 'eat')
+  const env = { NODE_OPTIONS: `--max-old-space-size=96 --import ${moduleUrl(eater(trigger))}` }
+  const { thinwire } = await startWorkers(place, {}, env)
+  const olds = readyPids(thinwire)
+  writeFileSync(trigger, '')
+  await until(() => readyPids(thinwire).length === 3, 'the replacement', SLOW_MS)
+  assert.not.ok(existsSync(trigger))
+  assert.match(thinwire.out, 'as when its memory is full')
+  assert.is(olds.filter(isAlive).length, 1)
+  const load = new Load(thinwire, 2)
+  await until(() => load.answered > 10, 'answers')
+  await load.stop()
+  assert.equal(load.problems, [])
+})
+
+/** Fills the memory of the first worker that finds the file. */
+function eater(file: string): string {
+  return `
+    import { rmSync } from 'node:fs'
+    const eat = () => {
+      try { rmSync(${JSON.stringify(file)}) } catch { return }
+      for (const eaten = []; ; ) eaten.push(new Array(1e5).fill(eaten.length))
+    }
+    if (process.env.THINWIRE_WORKER !== undefined) setInterval(eat, 20).unref()`
+}
+
+function moduleUrl(text: string): string {
+  return `data:text/javascript,${encodeURIComponent(text)}`
+}
+
+test('workers of a primary that is killed let their streams end, and then end', async (place) => {
+  const { thinwire, last } = await startWorkers(place)
+  const pids = readyPids(thinwire)
+  const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
+  thinwire.child.kill('SIGKILL')
+  await until(() => thinwire.out.split('the primary process is gone').length === 3, 'both workers to notice')
+  assert.ok(pids.every(isAlive))
+  last.open()
+  for (const stream of streams) assert.ok((await stream.response()).complete)
+  await untilGone(pids)
+})
+
+test.run()

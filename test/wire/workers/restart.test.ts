@@ -1,0 +1,124 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { configure } from '../../support/start.js'
+import { open, type Place, run, Thinwire } from '../../support/thinwire.js'
+import { until } from '../../support/until.js'
+import {
+  checkRecords,
+  clearWorkers,
+  configOf,
+  holdStream,
+  isAlive,
+  Load,
+  readyPids,
+  SLOW_MS,
+  startWorkers,
+  untilGone,
+} from './scene.js'
+
+const test = suite<Place>('restart of workers')
+
+test.before.each(open)
+test.after.each(clearWorkers)
+
+test('three restarts in a row under load and open streams lose nothing', async (place) => {
+  const { thinwire, last } = await startWorkers(place)
+  const olds = readyPids(thinwire)
+  assert.is(olds.length, 2)
+  const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
+  const load = new Load(thinwire, 4)
+  for (let i = 1; i <= 3; i++) {
+    const { code, out, err } = await run(place, ['restart'])
+    assert.is(code, 0, err)
+    assert.match(out, '2 of 2 workers are new')
+    assert.is(readyPids(thinwire).length, 2 + 2 * i)
+  }
+  // They have the streams.
+  assert.ok(olds.every(isAlive))
+  last.open()
+  for (const stream of streams) {
+    const response = await stream.response()
+    assert.ok(response.complete)
+    assert.is(response.body.toString(), 'data: first\n\ndata: last\n\n')
+  }
+  for (const stream of streams) stream.destroy()
+  await untilGone(olds)
+  const before = load.answered
+  await until(() => load.answered > before + 10, 'more answers')
+  await load.stop()
+  assert.equal(load.problems, [])
+  thinwire.child.kill('SIGTERM')
+  assert.is(await thinwire.ended(), 0, thinwire.err)
+  assert.not.ok(thinwire.out.includes(' died '), thinwire.out)
+  await checkRecords(place, load.answered + 2)
+  await untilGone(readyPids(thinwire))
+})
+
+test('a kept connection of an old worker gets one more answer, with connection: close', async (place) => {
+  const { thinwire } = await startWorkers(place)
+  const kept = await thinwire.client(place)
+  const ask = `GET /v1/x HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${thinwire.key}\r\n\r\n`
+  kept.send(ask)
+  assert.is((await kept.response()).status, 200)
+  const olds = readyPids(thinwire)
+  thinwire.child.kill('SIGUSR2')
+  await until(() => thinwire.out.includes('restart: all workers are new'), 'the restart', SLOW_MS)
+  kept.send(ask)
+  const response = await kept.response(1)
+  assert.is(response.status, 200)
+  assert.is(response.header('connection'), 'close')
+  await kept.closed()
+  await untilGone(olds)
+})
+
+test('a restart takes over the config on the disk, and one that is broken changes nothing', async (place) => {
+  const { thinwire } = await startWorkers(place)
+  const [upstream] = place.upstreams
+  const good = configOf(upstream?.url ?? '')
+  configure(place, { ...good, limits: { connections: 0 } })
+  const refused = await run(place, ['restart', '--config', 'thinwire.json'])
+  // The command needs the config itself, to find the ledger.
+  assert.is(refused.code, 2)
+  thinwire.child.kill('SIGUSR2')
+  await thinwire.logs('restart: failed, the workers stay')
+  assert.match(thinwire.out, 'limits.connections')
+  assert.is(readyPids(thinwire).length, 2)
+  configure(place, { ...good, publicUrl: 'https://llm.example.com', workers: 3 })
+  const { code, err } = await run(place, ['restart'])
+  assert.is(code, 0, err)
+  assert.match(thinwire.out, 'workers: only a stop and a start')
+  assert.is(readyPids(thinwire).length, 4)
+})
+
+test('a new worker that cannot start ends the restart with its reason, and the old ones go on', async (place) => {
+  const { thinwire } = await startWorkers(place)
+  const [upstream] = place.upstreams
+  // The key file is not a part of the config: only a worker finds out.
+  configure(place, { ...configOf(upstream?.url ?? ''), keys: { file: '.' } })
+  const { code, err } = await run(place, ['restart'])
+  assert.is(code, 1)
+  assert.match(err, 'failed, the relay goes on as it was')
+  const load = new Load(thinwire, 1)
+  await until(() => load.answered > 4, 'answers')
+  await load.stop()
+  assert.equal(load.problems, [])
+})
+
+test('thinwire restart without a running relay says so, with exit code 3', async (place) => {
+  configure(place, {})
+  const { code, err } = await run(place, ['restart'])
+  assert.is(code, 3)
+  assert.match(err, 'no relay with "workers" of 2 or more runs with the ledger folder')
+})
+
+test('workers that cannot listen end the start with one message and exit code 1', async (place) => {
+  const { thinwire } = await startWorkers(place)
+  const second = new Thinwire(place, ['start', '--listen', `127.0.0.1:${thinwire.port}`], {
+    UPSTREAM_KEY: 'x',
+  })
+  assert.is(await second.ended(), 1)
+  assert.is(second.err.split('is taken by another program').length, 2, second.err)
+  assert.is(second.err.trim().split('\n').length, 1, second.err)
+})
+
+test.run()

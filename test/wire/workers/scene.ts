@@ -1,0 +1,141 @@
+import { Agent, request } from 'node:http'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { readLedger } from '../../support/ledger.js'
+import { configure, UPSTREAM_KEY } from '../../support/start.js'
+import { clear, type Place, Thinwire } from '../../support/thinwire.js'
+import { type Gate, gate, until } from '../../support/until.js'
+import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
+
+/** Three processes start at once, each with a whole relay: on a busy machine that takes its time. */
+export const SLOW_MS = 120_000
+
+/** A relay of two workers before an upstream that holds the streams of `/v1/held` until the gate is open. */
+export interface WorkersScene {
+  readonly thinwire: Thinwire
+  readonly last: Gate
+}
+
+export async function startWorkers(
+  place: Place,
+  settings: Record<string, unknown> = {},
+  env: Record<string, string> = {},
+): Promise<WorkersScene> {
+  const last = gate()
+  const upstream = await ScriptedUpstream.start(async (received) => {
+    if (received.target !== '/v1/held') {
+      await received.write(whole('200 OK', '{}'))
+      return
+    }
+    await received.write(head('200 OK', SSE, CHUNKED))
+    await received.chunk('data: first\n\n')
+    await last.opened
+    await received.chunk('data: last\n\n')
+    await received.lastChunk()
+  })
+  place.upstreams.push(upstream)
+  configure(place, { ...configOf(upstream.url), ...settings })
+  const thinwire = new Thinwire(place, ['start', '--listen', '127.0.0.1:0'], { UPSTREAM_KEY, ...env })
+  await until(() => thinwire.err.includes('see README') || thinwire.code !== null, 'the banner', SLOW_MS)
+  assert.is(thinwire.code, null, thinwire.err)
+  return { thinwire, last }
+}
+
+export function configOf(upstreamUrl: string): Record<string, unknown> {
+  const up = { baseUrl: upstreamUrl, apiKey: { env: 'UPSTREAM_KEY' }, warm: false }
+  return { workers: 2, limits: { connections: 1_000 }, upstreams: { up } }
+}
+
+/** Ends the workers too: they outlive a primary that is killed. */
+export async function clearWorkers(place: Place): Promise<void> {
+  const pids = place.running.flatMap(readyPids).filter(isAlive)
+  for (const thinwire of place.running) thinwire.child.kill('SIGKILL')
+  for (const pid of pids) process.kill(pid, 'SIGKILL')
+  await untilGone(pids)
+  await clear(place)
+}
+
+/** Process ids of the workers that became ready, in that order. */
+export function readyPids({ lines }: Thinwire): number[] {
+  return lines.filter(({ msg }) => /^worker \d+ is ready$/.test(String(msg))).map(({ pid }) => Number(pid))
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export async function untilGone(pids: readonly number[]): Promise<void> {
+  await until(() => !pids.some(isAlive), `the processes ${pids.join(', ')} to end`)
+}
+
+/** Opens a stream that lasts until the gate is open. Two that are opened one after the other are at two workers. */
+export async function holdStream(place: Place, thinwire: Thinwire) {
+  const client = await thinwire.client(place)
+  client.send(`GET /v1/held HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${thinwire.key}\r\n\r\n`)
+  await client.sees('data: first\n\n')
+  return client
+}
+
+/** Clients that send one request after the other on connections that they keep, as long as they may. */
+export class Load {
+  answered = 0
+  readonly problems: string[] = []
+  private goesOn = true
+  private readonly runs: Promise<void>[]
+  private readonly url: string
+  private readonly key: string
+
+  constructor(thinwire: Thinwire, clients: number) {
+    this.url = `${thinwire.url}/v1/x`
+    this.key = thinwire.key
+    this.runs = Array.from({ length: clients }, () => this.run())
+  }
+
+  async stop(): Promise<void> {
+    this.goesOn = false
+    await Promise.all(this.runs)
+  }
+
+  private async run(): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    while (this.goesOn) {
+      const problem = await this.ask(agent)
+      if (problem === null) this.answered++
+      else this.problems.push(problem)
+      // Steady, and light on the machine.
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    agent.destroy()
+  }
+
+  /** @returns null if it was answered well */
+  private ask(agent: Agent): Promise<string | null> {
+    return new Promise((resolve) => {
+      const sent = request(
+        this.url,
+        { agent, headers: { authorization: `Bearer ${this.key}` } },
+        (response) => {
+          response.resume()
+          response.once('error', (error) => resolve(error.message))
+          response.once('end', () =>
+            resolve(response.statusCode === 200 ? null : `status ${response.statusCode}`),
+          )
+        },
+      )
+      sent.once('error', (error) => resolve(error.message))
+      sent.end()
+    })
+  }
+}
+
+/** Every request that was answered has its record, and no other. */
+export async function checkRecords(place: Place, answered: number): Promise<void> {
+  const records = readLedger(join(place.folder, 'data'))
+  assert.is(records.length, answered)
+  assert.ok(records.every(({ end }) => end === 'done'))
+}
