@@ -27,6 +27,7 @@ import type { MetricsReporter } from '../workers/metrics-reporter.js'
 import { RemoteObjectBooks } from '../workers/remote-object-books.js'
 import { RemoteThoughts } from '../workers/remote-thoughts.js'
 import { type AppOptions, fitToWorker } from './app-options.js'
+import type { AppParts, OwnKeyReload } from './app-parts.js'
 import { AuthorityWatch } from './authority-watch.js'
 import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
@@ -82,7 +83,7 @@ export async function createApp(given: AppOptions): Promise<App> {
     hit: (bound) => handler.bounds.hit(bound),
   })
   // The primary shows what it counts for all workers.
-  if (options.limits === undefined) metrics?.followLimits(() => limiter.readFigures())
+  if (worker === null) metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(options.limits?.holdRecords(ledger) ?? ledger)
@@ -122,27 +123,6 @@ export async function createApp(given: AppOptions): Promise<App> {
 function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
   const cooldowns = { credential: timeouts.refusedKeyMs, quota: timeouts.spentQuotaMs }
   return { cooldowns, ...createAccountLogger(log) }
-}
-
-/** A reload that this process has asked for is not logged. */
-interface OwnKeyReload {
-  isRunning: boolean
-}
-
-interface AppParts {
-  readonly keyring: Keyring | null
-  readonly ownKeyReload: OwnKeyReload
-  readonly router: Router<Upstream>
-  readonly ledger: Bookkeeper | null
-  readonly limiter: Limiter
-  readonly snapshot: SnapshotWriter | null
-  readonly stored: StoredObjects
-  readonly metrics: Metrics | null
-  readonly slowness: SlownessWatch
-  readonly handler: RequestHandler
-  readonly listener: Listener
-  /** Null without TLS. */
-  readonly certificate: ServerCertificate | null
 }
 
 /** A relay: listens, follows changes of its config and keys, drains, closes. */

@@ -77,6 +77,7 @@ export const ACTIVITY_OF_CODE: Readonly<Record<string, Activity | null>> = {
   'ledger/': 'record',
   'observe/': 'record',
   'admin/': 'other',
+  'workers/': 'other',
   'app/': 'other',
   'direct/': 'other',
   'demo/': 'other',

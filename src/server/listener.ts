@@ -1,19 +1,15 @@
-import {
-  createServer,
-  type Server as HttpServer,
-  type IncomingMessage,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { ERRORS } from '../api/errors.js'
 import type { Config } from '../config/config.js'
 import type { ListenPlace } from '../config/listen.js'
 import { bindServer } from '../lib/bind-server.js'
 import { EMPTY } from '../lib/bytes.js'
+import { clamp } from '../lib/clamp.js'
 import { ignore } from '../lib/ignore.js'
+import { waitUnreferenced } from '../lib/wait-unreferenced.js'
 import type { Log } from '../observe/log.js'
-import { ClientRequest } from '../relay/client-request.js'
+import type { ClientRequest } from '../relay/client-request.js'
 import { type ClientError, readErrorCodeOf, sendLastError } from './client-error.js'
 import { ConnectionCounts } from './connection-counts.js'
 import { HeldBytes } from './held-bytes.js'
@@ -21,9 +17,10 @@ import { OpenFiles, readFileLimit } from './open-files.js'
 import { Pipelining, STOPPED } from './pipelining.js'
 import { messageOf } from './raw-socket.js'
 import type { RequestHandler } from './request-handler.js'
+import { createServerOptions } from './server-options.js'
 import type { ServerCertificate } from './tls-certificate.js'
 import { TlsServer } from './tls-server.js'
-import { isHandshake, type UpgradeOption, withoutUpgrade } from './upgrade-offer.js'
+import { isHandshake, withoutUpgrade } from './upgrade-offer.js'
 
 /** Longest time between two ticks. The ledger is to know of every request that has run for a second. */
 const TICK_MS = 250
@@ -70,23 +67,7 @@ export class Listener {
     this.log = log
     this.place = null
     this.isShared = isShared
-    const options: ServerOptions<typeof ClientRequest> & UpgradeOption = {
-      IncomingMessage: ClientRequest,
-      noDelay: true,
-      // Finds clients that are gone without a FIN, such as a closed laptop.
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: timeouts.headersMs,
-      // `RequestBody` limits the time of the body, because it can send the error in the client's format.
-      requestTimeout: 0,
-      keepAliveTimeout: timeouts.keepAliveMs,
-      connectionsCheckingInterval: clamp(timeouts.headersMs / 4, 50, 5_000),
-      // `RequestHandler` checks the header, because it can send the error in the client's format.
-      requireHostHeader: false,
-      highWaterMark: limits.clientBufferBytes,
-      shouldUpgradeCallback: isHandshake,
-    }
+    const options = createServerOptions(config)
     const { headersMs } = timeouts
     const reports = { refusals: handler.refusals, bounds: handler.bounds, log }
     this.tls =
@@ -193,7 +174,7 @@ export class Listener {
     const deadline = performance.now() + drainMs
     if (this.handler.readiness.isProbed) {
       this.handler.readiness.isLeaving = true
-      await waitWhileListening(Math.min(readyGraceMs, drainMs))
+      await waitUnreferenced(Math.min(readyGraceMs, drainMs))
     }
     this.handler.context.draining = true
     this.place = null
@@ -210,9 +191,7 @@ export class Listener {
       this.http.closeIdleConnections()
       this.tls?.closeHandshakes()
     }
-    const cut = this.handler.inFlight.size
-    if (cut > 0) this.handler.bounds.hit('drainMs')
-    this.close()
+    const cut = this.cutRest()
     await closed
     return cut
   }
@@ -246,9 +225,14 @@ export class Listener {
     this.handler.tick(performance.now())
     this.handler.noteOpen(performance.now())
     // Node's HTTP server would also close the idle connections: their clients may have sent a request just now.
-    NetServer.prototype.close.call(this.http)
+    this.stopAccepting()
     while ((this.connections.open > 0 || !this.handler.idle) && performance.now() < deadline)
-      await waitWhileListening(DRAIN_POLL_MS)
+      await waitUnreferenced(DRAIN_POLL_MS)
+    return this.cutRest()
+  }
+
+  /** @returns how many exchanges were open */
+  private cutRest(): number {
     const cut = this.handler.inFlight.size
     if (cut > 0) this.handler.bounds.hit('drainMs')
     this.close()
@@ -401,12 +385,3 @@ export class Listener {
 
 /** What the client expects before it sends its body (RFC 9110, 10.1.1). */
 type Expectation = 'none' | 'continue' | 'other'
-
-/** It does not keep the process alive: an open listener does. */
-function waitWhileListening(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref())
-}
-
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(Math.max(value, least), most)
-}

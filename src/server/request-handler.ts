@@ -29,8 +29,8 @@ import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
 import { BodyIntake } from './body-intake.js'
 import { CheckWait } from './check-wait.js'
-import { LATER, LimitGate, type Refused } from './limit-gate.js'
 import { markPlanned } from './exchange-notes.js'
+import { LATER, LimitGate, type Refused } from './limit-gate.js'
 import { LocalAnswers } from './local-answers.js'
 import type { ProxyPlan } from './plan.js'
 import { createLastResponse, openExchange } from './raw-socket.js'
@@ -81,20 +81,15 @@ export class RequestHandler implements MetricsSource {
     this.inFlight = new InFlight()
     this.context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
     const { context } = this
-    this.stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
-    this.dispatcher = new RequestDispatcher(
-      config,
-      router,
-      context,
-      log,
-      this.stored,
-      limiter,
-      parts.thoughts ?? null,
-    )
+    const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
+    this.stored = stored
+    const { thoughts = null } = parts
+    this.dispatcher = new RequestDispatcher(config, router, context, log, stored, limiter, thoughts)
     this.addresses = new ClientAddresses(config.trustedProxies)
     this.admission = new Admission(config, parts.keyring, context.bounds, this.addresses)
     const { admission } = this
-    this.limits = new LimitGate(limiter, () => this.recorder.flush())
+    const limits = new LimitGate(limiter, () => this.recorder.flush())
+    this.limits = limits
     const record = (summary: RequestSummary): void => {
       this.limits.release(summary.request.ticket)
       this.recorder.add(summary)
@@ -102,16 +97,7 @@ export class RequestHandler implements MetricsSource {
     this.local = new LocalAnswers(this, admission)
     this.refusals = new Refusals(config, this.addresses, context.bounds, log, record)
     const refuse: Refuse = (exchange, code, details) => this.refuse(exchange, code, details)
-    this.sockets = new SocketDispatcher(
-      config,
-      router,
-      context,
-      admission,
-      record,
-      this.stored,
-      this.limits,
-      refuse,
-    )
+    this.sockets = new SocketDispatcher(config, router, context, admission, record, stored, limits, refuse)
     this.hasFiles = true
     this.isHandingOver = false
     this.readiness = new Readiness()

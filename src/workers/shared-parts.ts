@@ -24,8 +24,8 @@ export interface SharedPartsOptions {
 }
 
 /**
- * What all workers share, in the primary: the counters of the limits, the stored objects, the thinking of earlier turns,
- * and the metrics of all.
+ * What all workers share, in the primary: the counters of the limits, the stored objects, the thinking of earlier
+ * turns, and the metrics of all.
  */
 export class SharedParts {
   private readonly log: Log

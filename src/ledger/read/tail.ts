@@ -9,8 +9,8 @@ import { mergeBackwards } from './merge-backwards.js'
 const CHUNK_BYTES = 64 * 1024
 
 /**
- * The newest files of each worker, this many, are watched: a relay may write to a file of the last day for a while after
- * midnight, or after its disk was full. They are of the newest days, this many.
+ * The newest files of each worker, this many, are watched: a relay may write to a file of the last day for a while
+ * after midnight, or after its disk was full. They are of the newest days, this many.
  */
 const WATCHED = 8
 
