@@ -7,14 +7,14 @@ import type { SummarySink } from '../exchange/summary.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Limiter } from '../limits/limiter.js'
 import type { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
-import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
+import { createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import type { Readiness } from '../observe/readiness.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ResponseEnds } from '../routing/response-ends.js'
-import { type AccountRules, Router } from '../routing/router.js'
+import { Router } from '../routing/router.js'
 import { endKeyless } from '../server/key-ends.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
@@ -26,6 +26,7 @@ import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import type { MetricsReporter } from '../workers/metrics-reporter.js'
 import { RemoteObjectBooks } from '../workers/remote-object-books.js'
 import { RemoteThoughts } from '../workers/remote-thoughts.js'
+import { createAccountRules } from './account-rules.js'
 import { type AppOptions, fitToWorker } from './app-options.js'
 import type { AppParts, OwnKeyReload } from './app-parts.js'
 import { AuthorityWatch } from './authority-watch.js'
@@ -118,11 +119,6 @@ export async function createApp(given: AppOptions): Promise<App> {
     certificate,
   }
   return new App(options, parts)
-}
-
-function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
-  const cooldowns = { credential: timeouts.refusedKeyMs, quota: timeouts.spentQuotaMs }
-  return { cooldowns, ...createAccountLogger(log) }
 }
 
 /** A relay: listens, follows changes of its config and keys, drains, closes. */

