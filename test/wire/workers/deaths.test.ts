@@ -10,9 +10,9 @@ import {
   isAlive,
   Load,
   readyPids,
-  SLOW_MS,
   startWorkers,
   untilGone,
+  untilReady,
 } from './scene.js'
 
 const test = suite<Place>('deaths of workers')
@@ -25,7 +25,7 @@ test('a worker that is killed cuts its own clients alone, and is replaced', asyn
   const [victim = 0] = readyPids(thinwire)
   const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
   process.kill(victim, 'SIGKILL')
-  await until(() => readyPids(thinwire).length === 3, 'the replacement', SLOW_MS)
+  await untilReady(thinwire, 3)
   assert.match(thinwire.out, 'died (signal SIGKILL); a new one takes its place')
   const load = new Load(thinwire, 2)
   await until(() => load.answered > 10, 'answers')
@@ -43,7 +43,7 @@ test('a worker that runs out of memory is replaced, and the other one serves all
   const { thinwire } = await startWorkers(place, {}, env)
   const olds = readyPids(thinwire)
   writeFileSync(trigger, '')
-  await until(() => readyPids(thinwire).length === 3, 'the replacement', SLOW_MS)
+  await untilReady(thinwire, 3)
   assert.not.ok(existsSync(trigger))
   assert.match(thinwire.out, 'as when its memory is full')
   assert.is(olds.filter(isAlive).length, 1)

@@ -11,9 +11,9 @@ import {
   isAlive,
   Load,
   readyPids,
-  SLOW_MS,
   startWorkers,
   untilGone,
+  untilReady,
 } from './scene.js'
 
 const test = suite<Place>('restart of workers')
@@ -31,7 +31,7 @@ test('three restarts in a row under load and open streams lose nothing', async (
     const { code, out, err } = await run(place, ['restart'])
     assert.is(code, 0, err)
     assert.match(out, '2 of 2 workers are new')
-    assert.is(readyPids(thinwire).length, 2 + 2 * i)
+    await untilReady(thinwire, 2 + 2 * i)
   }
   // They have the streams.
   assert.ok(olds.every(isAlive))
@@ -62,7 +62,7 @@ test('a kept connection of an old worker gets one more answer, with connection: 
   assert.is((await kept.response()).status, 200)
   const olds = readyPids(thinwire)
   thinwire.child.kill('SIGUSR2')
-  await until(() => thinwire.out.includes('restart: all workers are new'), 'the restart', SLOW_MS)
+  await untilReady(thinwire, 4)
   kept.send(ask)
   const response = await kept.response(1)
   assert.is(response.status, 200)
@@ -87,7 +87,7 @@ test('a restart takes over the config on the disk, and one that is broken change
   const { code, err } = await run(place, ['restart'])
   assert.is(code, 0, err)
   assert.match(thinwire.out, 'workers: only a stop and a start')
-  assert.is(readyPids(thinwire).length, 4)
+  await untilReady(thinwire, 4)
 })
 
 test('a new worker that cannot start ends the restart with its reason, and the old ones go on', async (place) => {

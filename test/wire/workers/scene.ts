@@ -38,6 +38,8 @@ export async function startWorkers(
   const thinwire = new Thinwire(place, ['start', '--listen', '127.0.0.1:0'], { UPSTREAM_KEY, ...env })
   await until(() => thinwire.err.includes('see README') || thinwire.code !== null, 'the banner', SLOW_MS)
   assert.is(thinwire.code, null, thinwire.err)
+  // The log comes by another pipe than the banner.
+  await untilReady(thinwire, 2)
   return { thinwire, last }
 }
 
@@ -56,8 +58,13 @@ export async function clearWorkers(place: Place): Promise<void> {
 }
 
 /** Process ids of the workers that became ready, in that order. */
-export function readyPids({ lines }: Thinwire): number[] {
-  return lines.filter(({ msg }) => /^worker \d+ is ready$/.test(String(msg))).map(({ pid }) => Number(pid))
+export function readyPids({ out }: Thinwire): number[] {
+  return [...out.matchAll(/"pid":(\d+),"msg":"worker \d+ is ready"/g)].map(([, pid]) => Number(pid))
+}
+
+/** Waits until so many workers have become ready since the start. */
+export async function untilReady(thinwire: Thinwire, count: number): Promise<void> {
+  await until(() => readyPids(thinwire).length >= count, `${count} workers to be ready`, SLOW_MS)
 }
 
 export function isAlive(pid: number): boolean {
