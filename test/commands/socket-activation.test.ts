@@ -124,7 +124,9 @@ if (process.platform === 'linux') {
     const holder = await hold(here)
     const pid = await holder.run()
     assert.match(holder.err, `listens on http://127.0.0.1:${holder.port}\n`)
-    assert.match(holder.out, `"fd":3,"host":"127.0.0.1","port":${holder.port},`)
+    // The log comes by another pipe than the banner.
+    const line = `"fd":3,"host":"127.0.0.1","port":${holder.port},`
+    await until(() => holder.out.includes(line), 'the line of the log')
     assert.is(await ask(holder.port), 200)
     await holder.stop(pid)
   })

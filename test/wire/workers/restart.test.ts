@@ -86,8 +86,8 @@ test('a restart takes over the config on the disk, and one that is broken change
   configure(place, { ...good, publicUrl: 'https://llm.example.com', workers: 3 })
   const { code, err } = await run(place, ['restart'])
   assert.is(code, 0, err)
-  assert.match(thinwire.out, 'workers: only a stop and a start')
   await untilReady(thinwire, 4)
+  assert.match(thinwire.out, 'workers: only a stop and a start')
 })
 
 test('a new worker that cannot start ends the restart with its reason, and the old ones go on', async (place) => {
