@@ -31,7 +31,15 @@ function late(ns: number): number {
   return Math.max(0, ns / 1_000 - RESOLUTION_MS * 1_000)
 }
 
-process.on('message', (message) => {
+// The channel of a worker is that of its primary.
+if (process.env.THINWIRE_WORKER === undefined) {
+  process.on('message', onMessage)
+  process.on('disconnect', () => process.exit(0))
+  // The channel must not keep the process alive.
+  process.channel?.unref()
+}
+
+function onMessage(message: unknown): void {
   if (message === 'watch') {
     delay ??= monitorEventLoopDelay({ resolution: RESOLUTION_MS })
     delay.reset()
@@ -50,7 +58,4 @@ process.on('message', (message) => {
     delay = null
     process.send?.(reading)
   }
-})
-process.on('disconnect', () => process.exit(0))
-// The channel must not keep the process alive.
-process.channel?.unref()
+}

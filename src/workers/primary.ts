@@ -106,6 +106,8 @@ export class Primary implements SupervisionHands {
    * @returns resolves when all have ended, to the highest of their exit codes
    */
   leave(signal: string): Promise<number> {
+    // Workers that have died before were replaced.
+    this.worstExit = 0
     return new Promise((resolve) => {
       this.ended = resolve
       if (this.supervision.leave()) this.onAllEnded()
@@ -139,6 +141,9 @@ export class Primary implements SupervisionHands {
     this.options.onWorker?.(number, link)
     hearWorker(link, (message) => this.onMessage(number, message))
     tellWorker(link, { type: 'standing', ready: this.supervision.readyCount, of: this.options.count })
+    // node:cluster repeats the errors of the process here: without a listener, the end of a worker that is being sent
+    // something would be that of the primary.
+    worker.on('error', ignore)
     // A process that cannot be started, as there is no memory for it, has no exit.
     worker.process.once('error', (error) => this.onExit(number, error.message, 1))
     worker.once('exit', (code, signal) => {

@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readLedger } from '../../support/ledger.js'
 import { open, type Place } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
 import {
@@ -14,6 +15,11 @@ import {
   untilGone,
   untilReady,
 } from './scene.js'
+
+const CLIENTS = 4
+
+/** Records that a kill may cost: those of its last moment, which each client asks for one after the other. */
+const LOST_MOST = 60
 
 const test = suite<Place>('deaths of workers')
 
@@ -35,6 +41,32 @@ test('a worker that is killed cuts its own clients alone, and is replaced', asyn
   await Promise.all(streams.map((stream) => stream.sees('data: last\n\n').catch(() => {})))
   const complete = await Promise.all(streams.map(async (stream) => (await stream.response()).complete))
   assert.equal(complete.sort(), [false, true])
+})
+
+test('workers that are killed while the primary counts for them end neither it nor the others', async (place) => {
+  const rules = [{ name: 'all', requestsPerMinute: 1_000_000, concurrent: 1_000 }]
+  const { thinwire } = await startWorkers(place, { limits: { connections: 1_000, rules } })
+  const load = new Load(thinwire, CLIENTS)
+  for (let kills = 1; kills <= 2; kills++) {
+    const before = load.answered
+    await until(() => load.answered > before + 20, 'answers')
+    const victim = readyPids(thinwire).filter(isAlive)[0] as number
+    process.kill(victim, 'SIGKILL')
+    await untilReady(thinwire, 2 + kills)
+  }
+  const before = load.answered
+  await until(() => load.answered > before + 20, 'answers')
+  await load.stop()
+  assert.is(thinwire.code, null, thinwire.out)
+  // Each client had at most one request at a time, at one of the two workers.
+  assert.ok(load.problems.length <= 2 * CLIENTS, load.problems.join())
+  for (const problem of load.problems) assert.match(problem, /ECONNRESET|socket hang up|aborted/)
+  thinwire.child.kill('SIGTERM')
+  assert.is(await thinwire.ended(), 0, thinwire.err)
+  // What was answered within 20 ms of a kill may have no record, and what was cut has one if it was noted.
+  const records = readLedger(join(place.folder, 'data')).filter(({ end }) => end === 'done')
+  assert.ok(records.length <= load.answered + load.problems.length)
+  assert.ok(records.length >= load.answered - 2 * LOST_MOST, `${records.length} of ${load.answered}`)
 })
 
 test('a worker that runs out of memory is replaced, and the other one serves all the while', async (place) => {
