@@ -31,9 +31,11 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
   const manager = await findServiceManager(log)
   const demo = config.upstreams.length === 0 ? await startDemo() : null
   const follow = demo === null ? null : (next: Config) => useDemo(next, demo)
+  // The limits follow the key file ahead of the workers, which read it by themselves.
+  let onKeysRead = ignore
   let keyring: Keyring | null
   try {
-    keyring = openKeyring({ config, log }, () => relay.onKeysRead(), ignore)
+    keyring = openKeyring({ config, log }, () => onKeysRead(), ignore)
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
     options.print(`thinwire: ${error.message}`)
@@ -51,6 +53,7 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
     keyring,
     countWorkers: () => relay.counts,
   })
+  onKeysRead = () => shared.forgetKeys()
   const relay = new PrimaryProcess(config, options, log, { keyring, shared, manager, useDemo: follow })
   const fail = async (message: string, exitCode: number): Promise<number> => {
     options.print(message)
@@ -150,11 +153,7 @@ class PrimaryProcess {
     return this.primary?.counts ?? { configured: this.config.workers, ready: 0, restarts: 0 }
   }
 
-  /** The limits follow the key file and the config ahead of the workers, which read both by themselves. */
-  onKeysRead(): void {
-    this.shared.forgetKeys()
-  }
-
+  /** The limits follow the config ahead of the workers, which read it by themselves. */
   private readConfig(): void {
     // The workers say what is wrong with it.
     const next = readNextConfig(this.options.source, this.current, this.useDemo, SILENT)
