@@ -7,6 +7,7 @@ import type { Config } from '../config/config.js'
 import type { LimitRulesConfig, Rate } from '../config/limit-rules.js'
 import { createRouteConfig } from '../config/routes.js'
 import { createUpstreamConfig, type UpstreamConfig } from '../config/upstreams.js'
+import { waitUnreferenced } from '../lib/wait-unreferenced.js'
 import { Log } from '../observe/log.js'
 import { type App, createApp } from './app.js'
 
@@ -43,7 +44,7 @@ const NOWHERE = { write(): void {} }
 export async function warmUp(app: App, log: Log): Promise<void> {
   const connected = app.connectUpstreams()
   await warmUpCode(app.config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
-  await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, CONNECT_LIMIT_MS).unref())])
+  await Promise.race([connected, waitUnreferenced(CONNECT_LIMIT_MS)])
   app.markReady()
 }
 

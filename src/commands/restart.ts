@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { locateLedger } from '../config/config.js'
+import { isRunning } from '../ledger/starts.js'
 import { readErrorCode } from '../lib/error-code.js'
 import { type FoundRelay, findRunning, type RestartState, readRunning } from '../workers/running-file.js'
 import type { CommandIo } from './command-io.js'
@@ -103,19 +104,17 @@ async function watchRestart(
   complain: (text: string) => void,
 ): Promise<number> {
   const before = relay.restart?.number ?? 0
-  const processes = relay.workers === 1 ? 'process' : `${relay.workers} workers`
-  say(`Restarting the relay at ${relay.url} (process ${relay.pid}, ${processes})`)
+  say(`Restarting the relay at ${relay.url} (process ${relay.pid}, ${relay.workers} workers)`)
   let shown = 0
   for (;;) {
     const now = readRunning(path)
-    if (now === null || now.pid !== relay.pid || !isAlive(relay.pid)) {
+    if (now === null || now.pid !== relay.pid || isRunning(now) === false) {
       complain('the relay has ended')
       return FAILED
     }
     const { restart } = now
     if (restart !== null && restart.number > before) {
-      if (restart.replaced > shown && relay.workers > 1)
-        say(`  ${restart.replaced} of ${relay.workers} workers are new`)
+      if (restart.replaced > shown) say(`  ${restart.replaced} of ${relay.workers} workers are new`)
       shown = restart.replaced
       if (restart.state !== 'running') return reportEnd(restart, say, complain)
     }
@@ -136,13 +135,4 @@ function reportEnd(
     replaced === 0 ? 'the relay goes on as it was' : `${replaced} workers are new, the others go on`
   complain(`failed, ${kept}: ${problem ?? 'see its log'}`)
   return FAILED
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -5,15 +5,10 @@ import type { ToStoredPrimary, ToStoredWorker } from './stored-messages.js'
 /** Milliseconds that workers may take to say what they know. */
 const LOOK_MS = 2_000
 
-/** A worker that serves requests. */
-interface Worker {
-  readonly link: Link
-}
-
 /** All workers but one are asked for objects. */
 interface Look {
   /** Those that have not answered. */
-  readonly waiting: Set<Worker>
+  readonly waiting: Set<Link>
   readonly onDone: (isSure: boolean) => void
   readonly timer: NodeJS.Timeout
 }
@@ -26,7 +21,8 @@ interface Look {
 export class StoredServer {
   private readonly books: OwnObjectBooks
   private readonly lookMs: number
-  private readonly workers: Set<Worker>
+  /** Workers that serve requests. */
+  private readonly workers: Set<Link>
   private readonly looks: Map<number, Look>
   private lastLook: number
 
@@ -40,15 +36,14 @@ export class StoredServer {
 
   /** Follows a worker from now on, until its link closes. */
   follow(link: Link): void {
-    const worker: Worker = { link }
-    link.receive('stored', (value) => this.onMessage(worker, value as ToStoredPrimary))
-    link.onClose(() => this.forget(worker))
+    link.receive('stored', (value) => this.onMessage(link, value as ToStoredPrimary))
+    link.onClose(() => this.forget(link))
   }
 
-  private onMessage(worker: Worker, message: ToStoredPrimary): void {
+  private onMessage(worker: Link, message: ToStoredPrimary): void {
     switch (message.kind) {
       case 'here':
-        if (worker.link.isOpen) this.workers.add(worker)
+        if (worker.isOpen) this.workers.add(worker)
         return
       case 'made':
         send(worker, { kind: 'known', object: this.books.add(message.object) })
@@ -66,7 +61,7 @@ export class StoredServer {
     }
   }
 
-  private find(asker: Worker, ask: number, ids: readonly string[]): void {
+  private find(asker: Link, ask: number, ids: readonly string[]): void {
     const answer = (isSure: boolean): void => {
       for (const id of ids) {
         const object = this.books.find(id)
@@ -93,7 +88,7 @@ export class StoredServer {
     for (const worker of waiting) send(worker, { kind: 'look', look, ids: unknown })
   }
 
-  private answer(number: number, worker: Worker): void {
+  private answer(number: number, worker: Link): void {
     const look = this.looks.get(number)
     look?.waiting.delete(worker)
     if (look?.waiting.size === 0) this.end(number, true)
@@ -108,12 +103,12 @@ export class StoredServer {
   }
 
   /** What it has not told of is lost, as when a relay in one process is killed. */
-  private forget(worker: Worker): void {
+  private forget(worker: Link): void {
     this.workers.delete(worker)
     for (const number of [...this.looks.keys()]) this.answer(number, worker)
   }
 }
 
-function send({ link }: Worker, message: ToStoredWorker): void {
-  link.send('stored', message)
+function send(worker: Link, message: ToStoredWorker): void {
+  worker.send('stored', message)
 }

@@ -5,11 +5,6 @@ import type { ToThoughtPrimary, ToThoughtWorker } from './thought-messages.js'
 /** Milliseconds that workers may take to say what they have. */
 const SYNC_MS = 500
 
-/** A worker that serves requests. */
-interface Worker {
-  readonly link: Link
-}
-
 /**
  * The thinking of all workers, in the primary's memory: `cursor.thinkingBytes` is for all of it, and what cannot be
  * told apart is seen here, whichever workers it came from. A client may ask for its next turn before its worker has
@@ -19,9 +14,10 @@ export class ThoughtServer {
   private store: ThoughtStore
   private readonly onFull: () => void
   private readonly syncMs: number
-  private readonly workers: Set<Worker>
+  /** Workers that serve requests. */
+  private readonly workers: Set<Link>
   /** Those that have not answered the running round; null if there is none. */
-  private waiting: Set<Worker> | null
+  private waiting: Set<Link> | null
   private timer: NodeJS.Timeout | undefined
   /** Look-ups of the running round, and of the next one. */
   private running: ((isSure: boolean) => void)[]
@@ -47,18 +43,17 @@ export class ThoughtServer {
 
   /** Follows a worker from now on, until its link closes. */
   follow(link: Link): void {
-    const worker: Worker = { link }
-    link.receive('thoughts', (value) => this.onMessage(worker, value as ToThoughtPrimary))
+    link.receive('thoughts', (value) => this.onMessage(link, value as ToThoughtPrimary))
     link.onClose(() => {
-      this.workers.delete(worker)
-      this.onSynced(worker)
+      this.workers.delete(link)
+      this.onSynced(link)
     })
   }
 
-  private onMessage(worker: Worker, message: ToThoughtPrimary): void {
+  private onMessage(worker: Link, message: ToThoughtPrimary): void {
     switch (message.kind) {
       case 'here':
-        if (worker.link.isOpen) this.workers.add(worker)
+        if (worker.isOpen) this.workers.add(worker)
         return
       case 'remember':
         this.store.remember(message.owner, message.turn, message.callId, message.thought)
@@ -87,7 +82,7 @@ export class ThoughtServer {
     this.timer = setTimeout(() => this.endRound(false), this.syncMs)
   }
 
-  private onSynced(worker: Worker): void {
+  private onSynced(worker: Link): void {
     this.waiting?.delete(worker)
     if (this.waiting?.size === 0) this.endRound(true)
   }
@@ -102,6 +97,6 @@ export class ThoughtServer {
   }
 }
 
-function send({ link }: Worker, message: ToThoughtWorker): void {
-  link.send('thoughts', message)
+function send(worker: Link, message: ToThoughtWorker): void {
+  worker.send('thoughts', message)
 }
