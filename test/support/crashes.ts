@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { listJournalNames } from '../../src/ledger/journal.js'
 import { readStarts } from '../../src/ledger/read/start-check.js'
-import { readLedger } from './ledger.js'
+import { readLedgerAfterKills } from './ledger.js'
 import { configure } from './start.js'
 import { type Place, started, type Thinwire } from './thinwire.js'
 import { gate, wait } from './until.js'
@@ -17,7 +17,7 @@ export function data(place: Place): string {
 }
 
 export function records(place: Place): Record<string, unknown>[] {
-  return readLedger(data(place))
+  return readLedgerAfterKills(data(place))
 }
 
 export function journals(place: Place): string[] {

@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { listLedgerNames } from '../../src/ledger/files.js'
+import { readIdentity } from '../../src/ledger/read/entry.js'
 import { recordSchema, type UsageRecord } from '../../src/ledger/schema.js'
 import type { Place } from './thinwire.js'
 
@@ -23,11 +24,23 @@ export const REQUIRED_FIELDS = FIELDS.filter((name) => !recordSchema.shape[name]
 
 /** What a relay has written to its ledger so far: each record has to be as the schema says. */
 export function readLedger(folder: string): Record<string, unknown>[] {
+  return linesOf(folder).map(parseRecord)
+}
+
+/** As `readLedger`, where a writer was killed: the line that it was writing may be torn, and counts for no reader. */
+export function readLedgerAfterKills(folder: string): Record<string, unknown>[] {
+  return linesOf(folder).flatMap((line) => {
+    const found = readIdentity(line)
+    return found === null ? [] : [parseRecord(found.line)]
+  })
+}
+
+function linesOf(folder: string): string[] {
   if (!existsSync(folder)) return []
   const lines = listLedgerNames(readdirSync(folder)).flatMap(({ name }) =>
     readFileSync(join(folder, name), 'utf8').split('\n'),
   )
-  return lines.filter((line) => line !== '').map(parseRecord)
+  return lines.filter((line) => line !== '')
 }
 
 function parseRecord(line: string): Record<string, unknown> {

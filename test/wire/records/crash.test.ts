@@ -14,7 +14,7 @@ import {
   UPSTREAM_KEY,
   untilJournaled,
 } from '../../support/crashes.js'
-import { readLedger } from '../../support/ledger.js'
+import { readLedgerAfterKills } from '../../support/ledger.js'
 import { configure, openStream, streaming } from '../../support/start.js'
 import { clear, open, type Place, runUsage, started, Thinwire } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
@@ -272,7 +272,7 @@ test('a folder that cannot be written gives another exit code, and the fallback 
   for (let i = 0; i < 3; i++) await get(saved.thinwire, 'x')
   saved.thinwire.child.kill('SIGTERM')
   assert.is(await saved.thinwire.ended(), 0, saved.thinwire.err)
-  assert.is(readLedger(join(place.folder, 'spare')).length, 3)
+  assert.is(readLedgerAfterKills(join(place.folder, 'spare')).length, 3)
   const { code, out } = await runUsage(place, ['verify'])
   assert.is(code, 0)
   assert.match(out, /\n3 records of 1 start of the relay, without a gap\n$/)

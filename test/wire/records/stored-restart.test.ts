@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { issueKey } from '../../../src/access/keyring.js'
-import { readLedger } from '../../support/ledger.js'
+import { readLedgerAfterKills } from '../../support/ledger.js'
 import { StoredProvider } from '../../support/stored-provider.js'
 import { type Got, listBilled, send } from '../../support/stored-scene.js'
 import { clear, open, type Place, started, type Thinwire } from '../../support/thinwire.js'
@@ -77,9 +77,9 @@ async function checkKnown(scene: Scene, port: number, [response, later]: readonl
   assert.not(first.asked.includes(`GET /responses/${response.id}`))
   const folder = join(scene.folder, 'data')
   const prompts = [...first.kept.values(), ...second.kept.values()].map(({ prompt }) => prompt)
-  await until(() => readLedger(folder).length >= 12, 'the records')
+  await until(() => readLedgerAfterKills(folder).length >= 12, 'the records')
   assert.equal(
-    listBilled(readLedger(folder) as never)
+    listBilled(readLedgerAfterKills(folder) as never)
       .map((line) => Number(/ (\d+)\+7 /.exec(line)?.[1]))
       .sort(),
     prompts.sort(),
@@ -100,7 +100,10 @@ test('a start knows what was written before a kill -9, whatever the last line is
   const thinwire = await start(scene)
   const made = await make(scene, thinwire)
   await until(() => linesOf(scene).length === 2, 'the objects to be written')
-  await until(() => readLedger(join(scene.folder, 'data')).length === 2, 'the records to be written')
+  await until(
+    () => readLedgerAfterKills(join(scene.folder, 'data')).length === 2,
+    'the records to be written',
+  )
   await thinwire.kill()
   appendFileSync(fileOf(scene), linesOf(scene)[0]?.slice(0, 40) ?? '')
   const { port } = await start(scene)

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { listLedgerNames } from '../../../src/ledger/files.js'
 import { listJournalNames } from '../../../src/ledger/journal.js'
 import { BooksProcess } from '../../support/bookkeeper-process.js'
-import { readLedger } from '../../support/ledger.js'
+import { readLedgerAfterKills } from '../../support/ledger.js'
 import { randomFrom, SEED } from '../../support/random.js'
 import { type Place, runUsage } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
@@ -43,7 +43,7 @@ async function startAll(place: Workers, workers: readonly number[]): Promise<Boo
 
 /** Ids of the records so far, by how their requests ended. */
 function idsOf({ folder }: Workers, end: string): string[] {
-  return readLedger(folder)
+  return readLedgerAfterKills(folder)
     .filter((record) => record.end === end)
     .map(({ id }) => String(id))
     .sort()
@@ -74,7 +74,7 @@ test('the open requests of a killed worker are recorded once by its replacement,
   await next.begin()
   await until(() => journals(place).length === 3, 'the journal of the killed worker to be removed')
   assert.equal(idsOf(place, 'crashed'), [...dead].sort())
-  for (const record of readLedger(place.folder).filter(({ end }) => end === 'crashed'))
+  for (const record of readLedgerAfterKills(place.folder).filter(({ end }) => end === 'crashed'))
     assert.ok(typeof record.recovered_from === 'string')
   for (const books of [first, third]) await books.closeRequests()
   for (const books of [first, third, next]) await books.end()

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readLedger } from '../../support/ledger.js'
+import { readLedgerAfterKills } from '../../support/ledger.js'
 import { open, type Place } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
 import {
@@ -64,7 +64,7 @@ test('workers that are killed while the primary counts for them end neither it n
   thinwire.child.kill('SIGTERM')
   assert.is(await thinwire.ended(), 0, thinwire.err)
   // What was answered within 20 ms of a kill may have no record, and what was cut has one if it was noted.
-  const records = readLedger(join(place.folder, 'data')).filter(({ end }) => end === 'done')
+  const records = readLedgerAfterKills(join(place.folder, 'data')).filter(({ end }) => end === 'done')
   assert.ok(records.length <= load.answered + load.problems.length)
   assert.ok(records.length >= load.answered - 2 * LOST_MOST, `${records.length} of ${load.answered}`)
 })
