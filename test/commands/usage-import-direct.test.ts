@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -289,7 +290,7 @@ test('an import that is killed is completed by the next one', async (place) => {
   const child = spawn(process.execPath, [CLI, 'usage', 'import-direct', log], { cwd: place.folder })
   const ended = new Promise((resolve) => child.on('exit', resolve))
   try {
-    await until(() => child.exitCode !== null || existsSync(file), 'the first records')
+    await until(() => existsSync(file) && statSync(file).size > 1_000, 'the first records')
   } finally {
     child.kill('SIGKILL')
   }
