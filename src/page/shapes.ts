@@ -1,0 +1,357 @@
+/**
+ * What the page's server sends, and its browser code reads: both import these shapes, and nothing else of each other.
+ * Moments are epoch milliseconds, durations milliseconds where a name ends in `Ms` and microseconds in `Us`, money
+ * nano-dollars (`Nano`; below 2^53, that is nine million dollars). Null: unknown, or there is none.
+ *
+ * Everything that a client of the relay can choose (models, tags, user agents) is text, to be shown as text.
+ */
+
+/** `GET /api/session`: who looks at the page. */
+export interface Session {
+  /** An operator sees everything; the holder of a key sees what this key did. */
+  readonly role: 'operator' | 'holder'
+  /** Of a holder. */
+  readonly key: { readonly id: string; readonly owner: string } | null
+  readonly version: string
+  readonly workers: number
+  readonly startedAt: number
+  /** By the clock of the relay. */
+  readonly now: number
+  /** IANA name of the zone in which days and months begin. */
+  readonly zone: string
+  readonly isDemo: boolean
+  /** From when on the sums are complete: earlier records are still being read. Null: all are. */
+  readonly completeFrom: number | null
+  /** Whether this session may add, rotate and revoke keys: there is a key file, and it is an operator's. */
+  readonly mayChangeKeys: boolean
+}
+
+/** What requests can be grouped and filtered by. */
+export const DIMENSIONS = ['team', 'user', 'key', 'model', 'upstream', 'end'] as const
+
+export type Dimension = (typeof DIMENSIONS)[number]
+
+/** Name of the group of what there was no room for: the number of series is bounded. */
+export const OTHER = '(other)'
+
+/** What is counted of requests, in the order in which counts are kept. */
+export const COUNTS = [
+  'requests',
+  'errors',
+  'refusals',
+  'promptTokens',
+  'cachedTokens',
+  'cacheWriteTokens',
+  'completionTokens',
+  'reasoningTokens',
+  'costNano',
+  /** Requests with usage whose price is not known. */
+  'unpriced',
+  /** What the provider's prompt cache has saved: cached tokens at the price of others, less what they cost. */
+  'promptCacheSavedNano',
+  /** Answered from the relay's cache, and with the rest of a completion whose beginning was typed. */
+  'cacheHits',
+  'prefixHits',
+  /** Shared the response to another request. */
+  'joins',
+  /** What the relay's cache and shared responses have saved. */
+  'savedTokens',
+  'savedNano',
+  /** Requests that more than one target was asked for, as one failed or was slow. */
+  'failovers',
+  'hedges',
+] as const
+
+export type CountName = (typeof COUNTS)[number]
+
+export type Counts = Readonly<Record<CountName, number>>
+
+/** Quantiles of a duration; null without a measurement. Within 15 %. */
+export interface Quantiles {
+  readonly count: number
+  readonly p50: number | null
+  readonly p99: number | null
+}
+
+/** Of the requests of a group or slot. */
+export interface Latencies {
+  /** From the attempt to the first byte of the upstream's response. */
+  readonly firstByteMs: Quantiles
+  /** From the request head to the first token. */
+  readonly firstTokenMs: Quantiles
+  /** From the request head to the end. */
+  readonly totalMs: Quantiles
+  /** What the relay itself took until the response began. */
+  readonly addedUs: Quantiles
+}
+
+/**
+ * Parameters that most of the API takes, in the query of the URL: `range` is a length of time up to now (`5m`, `1h`,
+ * `24h`, `7d`, `90d`) or `FROM-TO` in epoch milliseconds; each dimension filters (`team=a&team=b`: one of them).
+ */
+export const RANGES = ['5m', '30m', '2h', '12h', '48h', '7d', '30d', '90d'] as const
+
+export type Range = (typeof RANGES)[number]
+
+/** `GET /api/series?range=&by=DIMENSION`: counts over time. Without `by` there is one group, with the name `''`. */
+export interface Series {
+  /** Where the first slot begins. */
+  readonly from: number
+  /** Length of a slot: 1 s, 1 min or 1 h, or a multiple, so that there are at most 400. */
+  readonly stepMs: number
+  readonly slots: number
+  /** The largest first, by requests; at most 20, the others are in `OTHER`. */
+  readonly groups: readonly SeriesGroup[]
+}
+
+export interface SeriesGroup {
+  readonly name: string
+  /** One number for each slot; counts that are zero in all slots are left out. */
+  readonly counts: Partial<Readonly<Record<CountName, readonly number[]>>>
+  /** One entry for each slot. */
+  readonly latencies: readonly SlotLatencies[]
+}
+
+/** As in `Latencies`, p50 and p99 in that order; null for a slot without a measurement. */
+export interface SlotLatencies {
+  readonly firstByteMs: readonly [number, number] | null
+  readonly firstTokenMs: readonly [number, number] | null
+  readonly totalMs: readonly [number, number] | null
+  readonly addedUs: readonly [number, number] | null
+}
+
+/** `GET /api/totals?range=&by=DIMENSION`: one row for each group, the largest first by requests; also as `.csv`. */
+export interface TotalsTable {
+  readonly from: number
+  readonly to: number
+  readonly by: Dimension
+  readonly rows: readonly TotalsRow[]
+  readonly sum: TotalsRow
+}
+
+export interface TotalsRow {
+  readonly name: string
+  readonly counts: Counts
+  readonly latencies: Latencies
+  /** When the last request of the group ended. */
+  readonly lastAt: number | null
+}
+
+/** `GET /api/spend`: money, by the calendar of the zone; also as `.csv`. Filters as above. */
+export interface Spend {
+  readonly today: SpendPeriod
+  readonly month: SpendPeriod
+  /** Each with one row for each name, the largest of the month first, at most 200. */
+  readonly by: Readonly<Record<SpendDimension, readonly SpendRow[]>>
+  /** One for each day of the month so far. */
+  readonly days: readonly { readonly from: number; readonly costNano: number; readonly tokens: number }[]
+}
+
+export const SPEND_DIMENSIONS = ['team', 'user', 'key', 'model', 'tag'] as const
+
+export type SpendDimension = (typeof SPEND_DIMENSIONS)[number]
+
+export interface SpendPeriod {
+  readonly from: number
+  readonly to: number
+  readonly costNano: number
+  readonly tokens: number
+  readonly requests: number
+  readonly unpriced: number
+  /** What it comes to at the end of the period, if it goes on as in the last seven days; null while too little is known. */
+  readonly forecastNano: number | null
+}
+
+export interface SpendRow {
+  readonly name: string
+  readonly todayNano: number
+  readonly monthNano: number
+  readonly monthTokens: number
+  readonly monthRequests: number
+}
+
+/** `GET /api/limits`: where counters stand, the fullest first, at most 500; also as `.csv`. */
+export interface Meters {
+  readonly meters: readonly Meter[]
+  /** There are more than are shown. */
+  readonly isCut: boolean
+}
+
+export interface Meter {
+  readonly rule: string
+  /** Whose counter it is: a key's id, `TEAM/USER`, a team, an env, or all. */
+  readonly owner: string
+  readonly kind: 'requests' | 'tokens' | 'concurrent' | 'budget'
+  /** `usd` is in nano-dollars. Of a budget; else null. */
+  readonly unit: 'usd' | 'tokens' | null
+  /** `hour`, `day`, `week`, `month`; null if it is no budget. */
+  readonly period: string | null
+  readonly limit: number
+  readonly used: number
+  /** What open requests may still use, by estimate. */
+  readonly held: number
+  /** Time until it is whole again. */
+  readonly resetMs: number
+  /** The rule only observes: it refuses nothing. */
+  readonly observes: boolean
+}
+
+/** `GET /api/refusals?range=`: what was refused, and by what; also as `.csv`. */
+export interface Refusals {
+  /** By rules of the limits, since the start of the relay. */
+  readonly rules: readonly {
+    readonly rule: string
+    readonly reason: string
+    readonly count: number
+    readonly observed: boolean
+  }[]
+  /** By the code of the error (`error_code`), in the range; the most first. */
+  readonly codes: readonly { readonly code: string; readonly count: number }[]
+}
+
+/** `GET /api/upstreams?range=`: health of each target; also as `.csv`. */
+export interface Targets {
+  readonly targets: readonly TargetRow[]
+}
+
+export interface TargetRow {
+  readonly name: string
+  /** Of its breaker; with workers the worst of all. */
+  readonly state: 'closed' | 'open' | 'half_open'
+  readonly openedTimes: number
+  readonly coolingMs: number
+  readonly refused: 'credential' | 'quota' | 'model' | null
+  readonly inFlight: number
+  /** Of the requests that it answered in the range; null for a target without any. */
+  readonly counts: Counts | null
+  readonly latencies: Latencies | null
+}
+
+/** `GET /api/requests?limit=&before=ID`: the last requests, the latest first, at most 200; also as `.csv`. */
+export interface RequestList {
+  readonly requests: readonly RequestRow[]
+  /** How many are kept; older ones are in the ledger alone. */
+  readonly kept: number
+}
+
+export interface RequestRow {
+  readonly id: string
+  /** When it arrived. */
+  readonly at: number
+  readonly key: string | null
+  readonly owner: string | null
+  readonly model: string | null
+  readonly upstream: string | null
+  readonly status: number | null
+  readonly end: string
+  readonly cache: string | null
+  readonly stream: boolean | null
+  readonly promptTokens: number | null
+  readonly completionTokens: number | null
+  readonly costNano: number | null
+  readonly firstTokenMs: number | null
+  readonly totalMs: number | null
+  readonly addedUs: number | null
+  readonly isError: boolean
+}
+
+/** `GET /api/requests/ID`: one request, whole. */
+export interface RequestDetail {
+  readonly row: RequestRow
+  /** For the waterfall: in the order of time, from the request head on. */
+  readonly spans: readonly Span[]
+  /** `azure 429, groq ECONNREFUSED`; null for none. */
+  readonly failedAttempts: string | null
+  readonly attempts: number
+  /** The record as the ledger has it. */
+  readonly record: Readonly<Record<string, unknown>>
+}
+
+export interface Span {
+  /** A phase of the relay (`admit`, `read`, ...), `upload`, `upstream` (to its first byte), `tokens` (first to last). */
+  readonly name: string
+  /** From the request head. */
+  readonly startUs: number
+  readonly lengthUs: number
+  readonly isOurs: boolean
+}
+
+/** `GET /api/keys`: also as `.csv`. A holder gets the own key. */
+export interface KeyList {
+  readonly keys: readonly KeyRow[]
+}
+
+export interface KeyRow {
+  readonly id: string
+  readonly env: string
+  readonly team: string
+  readonly user: string
+  readonly createdAt: number | null
+  readonly expiresAt: number | null
+  readonly revokedAt: number | null
+  readonly models: readonly string[] | null
+  readonly addresses: readonly string[] | null
+  readonly rules: number
+  /** In the last 90 days. */
+  readonly lastAt: number | null
+  readonly monthNano: number
+  readonly monthRequests: number
+}
+
+/**
+ * `POST /api/keys` issues a key. `expires` is as in `thinwire keys add`: `30d`, `2026-12-31`, `never`. Answer: `NewKey`.
+ * `POST /api/keys/ID/rotate` with `{overlap: '24h'}`: `NewKey`. `POST /api/keys/ID/revoke`: 204.
+ */
+export interface KeyOrder {
+  readonly env: string
+  readonly team: string
+  readonly user: string
+  readonly expires?: string
+  readonly models?: readonly string[]
+}
+
+export interface NewKey {
+  readonly id: string
+  /** Shown this once. */
+  readonly key: string
+}
+
+/** An error of the API: `{"error": {...}}` with the status. */
+export interface ApiError {
+  readonly error: { readonly code: string; readonly message: string }
+}
+
+/**
+ * `GET /api/live`: Server-Sent Events, one a second at most. `id` is the second; a client that comes back with
+ * `Last-Event-ID` gets what it missed, of the last 30 seconds. `event: now`.
+ */
+export interface Now {
+  readonly at: number
+  /** Of the last second. */
+  readonly requests: number
+  readonly errors: number
+  readonly refusals: number
+  readonly tokens: number
+  readonly costNano: number
+  /** Open requests, of which at most 200 are in `open`: those with the longest age first. */
+  readonly openCount: number
+  readonly open: readonly OpenRow[]
+  readonly addedUs: readonly [number, number] | null
+  readonly firstByteMs: readonly [number, number] | null
+}
+
+export interface OpenRow {
+  readonly id: string
+  readonly key: string | null
+  readonly owner: string | null
+  readonly model: string | null
+  readonly upstream: string | null
+  readonly phase: string
+  readonly ageMs: number
+  /** Of the answer so far. */
+  readonly tokens: number | null
+  /** Tokens a second since the first one. */
+  readonly pace: number | null
+  readonly longestGapMs: number | null
+  readonly bytesOut: number
+}
