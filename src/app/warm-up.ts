@@ -39,11 +39,13 @@ const NOWHERE = { write(): void {} }
 
 /**
  * Makes the first request as fast as the later ones: compiles the code and connects the upstreams. A failure here
- * does not keep the relay from starting; it is logged.
+ * does not keep the relay from starting; it is logged. `THINWIRE_WARM_UP=off` leaves the code out: it takes half a
+ * second of CPU time, which many short-lived relays of a test or of a build do not want to spend.
  */
 export async function warmUp(app: App, log: Log): Promise<void> {
   const connected = app.connectUpstreams()
-  await warmUpCode(app.config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
+  if (process.env.THINWIRE_WARM_UP !== 'off')
+    await warmUpCode(app.config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
   await Promise.race([connected, waitUnreferenced(CONNECT_LIMIT_MS)])
   app.markReady()
 }
@@ -52,9 +54,10 @@ export async function warmUp(app: App, log: Log): Promise<void> {
  * Sends requests through a second relay that is built like the first, between a client and an upstream of its own on
  * loopback, so that the first real request runs compiled code: otherwise it takes a hundred times as long as later
  * ones (bench `start`). None of these requests is logged or recorded.
+ * @param readClock milliseconds
  * @returns how many were answered
  */
-export async function warmUpCode(config: Config): Promise<number> {
+export async function warmUpCode(config: Config, readClock = () => performance.now()): Promise<number> {
   const upstream = createServer((req, res) => {
     req.resume().once('end', () => {
       res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
@@ -77,10 +80,9 @@ export async function warmUpCode(config: Config): Promise<number> {
   })
   try {
     const { port } = await app.listen()
-    const deadline = performance.now() + TIME_LIMIT_MS
+    const deadline = readClock() + TIME_LIMIT_MS
     let answered = 0
-    for (let i = 0; i < CONNECTIONS && performance.now() < deadline; i++)
-      answered += await sendRequests(port, key)
+    for (let i = 0; i < CONNECTIONS && readClock() < deadline; i++) answered += await sendRequests(port, key)
     return answered
   } finally {
     await app.close()

@@ -1,6 +1,9 @@
 import { Counter, type Registry } from 'prom-client'
 import type { RequestSummary } from '../exchange/summary.js'
 
+/** Nano-dollars of a dollar. */
+const NANOS = 1_000_000_000
+
 const KINDS = ['prompt', 'cached', 'completion', 'reasoning'] as const
 
 /**
@@ -11,6 +14,8 @@ export class RequestCounts {
   private readonly requests: Counter<'team' | 'dialect' | 'upstream' | 'status' | 'end' | 'cache'>
   private readonly phases: Counter<'phase'>
   private readonly tokens: Counter<'team' | 'upstream' | 'kind' | 'source'>
+  private readonly cost: Counter<'team' | 'upstream'>
+  private readonly unpriced: Counter<'team' | 'upstream'>
   private readonly rows: Map<string, Row>
   /** The row of the last request: the next one is often of the same. */
   private last: Row | null
@@ -35,6 +40,18 @@ export class RequestCounts {
       labelNames: ['team', 'upstream', 'kind', 'source'],
       registers,
     })
+    this.cost = new Counter({
+      name: 'thinwire_cost_usd_total',
+      help: 'US dollars of finished requests, as in the usage ledger. 0 for what the cache answered.',
+      labelNames: ['team', 'upstream'],
+      registers,
+    })
+    this.unpriced = new Counter({
+      name: 'thinwire_unpriced_requests_total',
+      help: 'Finished requests with tokens whose price is not known: thinwire_cost_usd_total lacks them.',
+      labelNames: ['team', 'upstream'],
+      registers,
+    })
     this.rows = new Map()
     this.last = null
   }
@@ -50,6 +67,10 @@ export class RequestCounts {
     row.cached += usage.cached ?? 0
     row.completion += usage.completion ?? 0
     row.reasoning += usage.reasoning ?? 0
+    // The ledger has computed it; without a ledger there are no costs.
+    if (summary.charge === null) return
+    if (summary.charge.nano === null) row.unpriced++
+    else row.dollars += Number(summary.charge.nano) / NANOS
   }
 
   /** Shows what was added. */
@@ -60,6 +81,8 @@ export class RequestCounts {
       this.phases.inc({ phase }, row.requests)
       for (const kind of KINDS)
         if (row[kind] > 0) this.tokens.inc({ team, upstream, kind, source }, row[kind])
+      if (row.dollars > 0) this.cost.inc({ team, upstream }, row.dollars)
+      if (row.unpriced > 0) this.unpriced.inc({ team, upstream }, row.unpriced)
     }
     this.rows.clear()
     this.last = null
@@ -91,6 +114,8 @@ class Row {
   cached: number
   completion: number
   reasoning: number
+  dollars: number
+  unpriced: number
 
   constructor({ request, outcome, usage }: RequestSummary) {
     this.team = request.key?.team ?? ''
@@ -106,6 +131,8 @@ class Row {
     this.cached = 0
     this.completion = 0
     this.reasoning = 0
+    this.dollars = 0
+    this.unpriced = 0
   }
 
   matches({ request, outcome, usage }: RequestSummary): boolean {

@@ -14,6 +14,8 @@ export const MERGE_RULES: Readonly<Record<string, MergeRule>> = {
   thinwire_requests_total: 'sum',
   thinwire_request_phases_total: 'sum',
   thinwire_tokens_total: 'sum',
+  thinwire_cost_usd_total: 'sum',
+  thinwire_unpriced_requests_total: 'sum',
   thinwire_request_errors_total: 'sum',
   thinwire_failed_attempts_total: 'sum',
   thinwire_saved_tokens_total: 'sum',

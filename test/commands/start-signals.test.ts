@@ -5,6 +5,9 @@ import { configure, openStream, status, streaming } from '../support/start.js'
 import { clear, open, type Place, started, Thinwire } from '../support/thinwire.js'
 import { until, wait } from '../support/until.js'
 
+// As a user starts it: most other tests leave the warm-up out.
+process.env.THINWIRE_WARM_UP = 'on'
+
 const test = suite<Place>('signals')
 
 test.before.each(open)

@@ -8,6 +8,9 @@ import { clear, KEY, open, type Place, run, started, type Thinwire } from '../su
 import { until, wait } from '../support/until.js'
 import { ScriptedUpstream } from '../support/upstream.js'
 
+// As a user starts it: most other tests leave the warm-up out.
+process.env.THINWIRE_WARM_UP = 'on'
+
 const test = suite<Place>('start')
 
 test.before.each(open)

@@ -15,6 +15,8 @@ interface Case {
   readonly completion: number
   readonly source: 'upstream' | 'cache'
   readonly requests: number
+  /** Quarters of a dollar, so that sums are exact; null: no price; undefined: no ledger has computed it. */
+  readonly quarters: number | null | undefined
   /** Somebody scrapes the metrics before it. */
   readonly isScraped: boolean
 }
@@ -27,10 +29,20 @@ const CASE: fc.Arbitrary<Case> = fc.record({
   completion: fc.nat(9),
   source: fc.constantFrom('upstream', 'cache'),
   requests: fc.constantFrom(1, 1, 1, 5),
+  quarters: fc.constantFrom(undefined, null, 0, 1, 6),
   isScraped: fc.boolean(),
 })
 
-function summarize({ upstream, status, end, prompt, completion, source, requests }: Case): RequestSummary {
+function summarize({
+  upstream,
+  status,
+  end,
+  prompt,
+  completion,
+  source,
+  requests,
+  quarters,
+}: Case): RequestSummary {
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const exchange = new Exchange(req, {} as ServerResponse, 0)
   exchange.setUpstream(upstream)
@@ -39,7 +51,8 @@ function summarize({ upstream, status, end, prompt, completion, source, requests
   const summary = exchange.close(1) as RequestSummary
   const usage = { prompt, cached: null, cacheWritten: null, completion, reasoning: null, details: null }
   Object.defineProperty(summary, 'usage', { value: { usage, source } })
-  return Object.assign(summary, { requests })
+  const nano = quarters == null ? null : quarters * 250_000_000
+  return Object.assign(summary, { requests, charge: quarters === undefined ? null : { nano, source: null } })
 }
 
 /** Lines of the text that have a number, in any order. */
@@ -61,6 +74,8 @@ test('requests that are added up between scrapes give the numbers of requests co
       const requests = counter('requests_total', names)
       const phases = counter('request_phases_total', ['phase'])
       const tokens = counter('tokens_total', ['team', 'upstream', 'kind', 'source'])
+      const cost = counter('cost_usd_total', ['team', 'upstream'])
+      const unpriced = counter('unpriced_requests_total', ['team', 'upstream'])
       for (const one of cases) {
         if (one.isScraped) counts.show()
         counts.add(summarize(one))
@@ -78,6 +93,8 @@ test('requests that are added up between scrapes give the numbers of requests co
         if (one.source === 'cache' || one.requests > 1) continue
         for (const kind of ['prompt', 'completion'] as const)
           if ((one[kind] ?? 0) > 0) tokens.inc({ team, upstream, kind, source: one.source }, one[kind] ?? 0)
+        if (one.quarters === null) unpriced.inc({ team, upstream })
+        else if ((one.quarters ?? 0) > 0) cost.inc({ team, upstream }, (one.quarters ?? 0) / 4)
       }
       counts.show()
       equal(await linesOf(ours), await linesOf(theirs))

@@ -180,6 +180,14 @@ export const DIFFERENCES: readonly Difference[] = [
     holds: ({ own, undici }) => own.end === 'open' && own.status === null && isFailure(undici.end),
     example: { text: 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n', closes: 'stays' },
   },
+  {
+    // So is the line of a chunk, and nothing of the chunk is passed on before.
+    name: 'an extension of a chunk that breaks the grammar is refused at the end of its line',
+    kind: 'right',
+    holds: ({ own, undici, given }) =>
+      own.end === 'open' && isFailure(undici.end) && /\n[0-9a-f]+[ \t]*;[^\r\n]*$/i.test(given.text),
+    example: { text: `${CHUNKS}5;a =`, closes: 'stays' },
+  },
 ]
 
 export function isFailure(end: string): boolean {
