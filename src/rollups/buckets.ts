@@ -24,7 +24,7 @@ export function bucketOf(duration: number, value: number): number {
 }
 
 /** The value that stands for a bucket, to three digits. */
-export function valueOf(duration: number, bucket: number): number {
+export function middleOf(duration: number, bucket: number): number {
   const smallest = SMALLEST[duration] as number
   if (bucket === 0) return smallest
   return Number(((2 * smallest * GROWTH ** bucket) / (GROWTH + 1)).toPrecision(3))
@@ -49,7 +49,7 @@ export function findQuantiles(
   for (let i = 0; i < BUCKETS; i++) {
     passed += counts[at + i] as number
     if (p50 < 0 && passed >= half) p50 = i
-    if (passed >= most) return { count, p50: valueOf(duration, p50), p99: valueOf(duration, i) }
+    if (passed >= most) return { count, p50: middleOf(duration, p50), p99: middleOf(duration, i) }
   }
   return null
 }

@@ -65,7 +65,10 @@ export class LocalRollups implements RollupParts {
 }
 
 /** Reads the ledger of a config for the rollups. */
-export function createRebuilder({ config, log }: RollupSettings, { rollups, recent }: RollupParts): Rebuilder {
+export function createRebuilder(
+  { config, log }: RollupSettings,
+  { rollups, recent }: RollupParts,
+): Rebuilder {
   const { folder, fallbackFolder, prices } = config.ledger
   const upstreams = config.upstreams.map(({ name, preset, origin, priceProvider }) => {
     return { name, preset, origin, priceProvider }

@@ -79,7 +79,8 @@ export class RecentRequests {
     let at = before === null ? 0 : this.findAge(before) + 1
     for (; at < this.count && found.length < limit; at++) {
       const record = parseRecord(this.lineOf(at))
-      if (record !== null && matches(record, filter) && !(onlyErrors && !hasFailed(record))) found.push(record)
+      if (record !== null && matches(record, filter) && !(onlyErrors && !hasFailed(record)))
+        found.push(record)
     }
     return found
   }

@@ -44,8 +44,7 @@ function readRow(fields: Fields, arrived: number, prices: Prices | null): Rollup
   const add = (key: number, amount: number): void => {
     if (amount > 0) pairs.push(key, amount)
   }
-  const isFailed =
-    findFailureSign(fields.number('status'), end, fields.text('stream_error')) !== null
+  const isFailed = findFailureSign(fields.number('status'), end, fields.text('stream_error')) !== null
   const names = ['team', 'user', 'key', 'model', 'upstream', 'end'].map((name) => fields.text(name) ?? '')
   // In the order of their keys.
   add(KEY.requests, requests)

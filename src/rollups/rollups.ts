@@ -73,12 +73,16 @@ export class Rollups {
 
   /** Counts over time. @param by null: all are one group, without a name */
   series(query: RollupQuery, by: Dimension | null): Promise<Series> {
-    return this.share(['series', this.slotsOf(query), query.filter, by], () => querySeries(this.store, query, by))
+    return this.share(['series', this.slotsOf(query), query.filter, by], () =>
+      querySeries(this.store, query, by),
+    )
   }
 
   /** Counts of a range by one dimension. */
   totals(query: RollupQuery, by: Dimension): Promise<TotalsTable> {
-    return this.share(['totals', this.slotsOf(query), query.filter, by], () => queryTotals(this.store, query, by))
+    return this.share(['totals', this.slotsOf(query), query.filter, by], () =>
+      queryTotals(this.store, query, by),
+    )
   }
 
   /** Money by the calendar. */

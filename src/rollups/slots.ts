@@ -1,5 +1,5 @@
-import type { Ring } from './ring.js'
 import type { TimeRange } from './query.js'
+import type { Ring } from './ring.js'
 import { MINUTES_MS, SECONDS_MS, type Store } from './store.js'
 
 /** Most slots of a series. */

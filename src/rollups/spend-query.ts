@@ -164,8 +164,7 @@ function listRows(rows: Map<string, SeriesSpent> | undefined): SpendRow[] {
   return [...(rows ?? [])]
     .map(([name, spent]) => ({ name, ...spent }))
     .sort(
-      (a, b) =>
-        b.monthNano - a.monthNano || b.monthRequests - a.monthRequests || (a.name < b.name ? -1 : 1),
+      (a, b) => b.monthNano - a.monthNano || b.monthRequests - a.monthRequests || (a.name < b.name ? -1 : 1),
     )
     .slice(0, MOST_ROWS)
 }

@@ -112,4 +112,3 @@ export function sumLastSecond(store: Store, grouping: Grouping): SecondSums {
     firstByteMs: pair(firstByteMs),
   }
 }
-

@@ -96,7 +96,13 @@ export class Collector implements RollupReader {
   }
 
   /** What is known of each request is the average. */
-  private computeSaving(of: Dimensions, at: number, requests: number, prompt: number, cached: number): number {
+  private computeSaving(
+    of: Dimensions,
+    at: number,
+    requests: number,
+    prompt: number,
+    cached: number,
+  ): number {
     const average = (tokens: number): number => Math.round(tokens / Math.max(1, requests))
     const sample = {
       answered: of.upstreamModel,

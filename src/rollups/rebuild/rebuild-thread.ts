@@ -18,7 +18,7 @@ const MODULE = new URL('./rebuild-worker.js', import.meta.url)
  */
 export function rebuildInThread(
   task: RebuildTask,
-  onNews: (news: RebuildNews) => Promise<void>,
+  onNews: (news: Exclude<RebuildNews, { readonly kind: 'end' }>) => Promise<void>,
   stop: AbortSignal,
   module: URL = MODULE,
 ): Promise<void> {
@@ -30,12 +30,13 @@ export function rebuildInThread(
     const end = (): void => void worker.terminate()
     stop.addEventListener('abort', end, { once: true })
     worker.on('message', (news: RebuildNews) => {
+      if (news.kind === 'end') {
+        resolve()
+        return
+      }
       void onNews(news)
         .then(() => nextTurn())
-        .then(() => {
-          if (news.kind === 'end') resolve()
-          else worker.postMessage('next')
-        })
+        .then(() => worker.postMessage('next'))
         .catch((error: unknown) => {
           reject(error instanceof Error ? error : new Error(String(error)))
           end()

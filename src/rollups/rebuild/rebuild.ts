@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { Prices } from '../../ledger/prices.js'
 import type { PricedUpstream } from '../../ledger/price-context.js'
+import { Prices } from '../../ledger/prices.js'
 import { LineSplitter } from '../../ledger/read/lines.js'
-import { isClosed, readRollup } from '../../ledger/read/rollup-files.js'
 import type { Rollup } from '../../ledger/read/rollup.js'
+import { isClosed, readRollup } from '../../ledger/read/rollup-files.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import type { RebuildProblem } from '../rollups.js'
 import { HOURS_MS, MINUTES_MS, type RingName, Store, type StoreOptions } from '../store.js'
@@ -238,8 +238,14 @@ class Teller {
     for (const [key, at] of keys) this.toldKeys.set(key, at)
     for (const some of divide(keys)) await this.tellPart({ keys: some })
     const sums = [...tags.list(Number.NEGATIVE_INFINITY)].map(
-      ([day, { series, tag, costNano, tokens, requests }]): TagPart =>
-        [day, series, tag, costNano, tokens, requests],
+      ([day, { series, tag, costNano, tokens, requests }]): TagPart => [
+        day,
+        series,
+        tag,
+        costNano,
+        tokens,
+        requests,
+      ],
     )
     tags.clear()
     for (const some of divide(sums)) await this.tellPart({ tags: some })

@@ -3,9 +3,9 @@ import { readErrorCode } from '../../lib/error-code.js'
 import type { Log } from '../../observe/log.js'
 import type { RecentRequests } from '../recent-requests.js'
 import type { RebuildProblem, Rollups } from '../rollups.js'
-import type { DaySizes, LedgerSnapshot } from './snapshot.js'
-import { type RebuildNews, type RebuildTask, type RebuiltPart, READ_BACK_MS } from './rebuild.js'
+import { READ_BACK_MS, type RebuildTask, type RebuiltPart } from './rebuild.js'
 import { rebuildInThread } from './rebuild-thread.js'
+import type { DaySizes, LedgerSnapshot } from './snapshot.js'
 import { takeSnapshot } from './snapshot.js'
 
 const DAY_MS = 86_400_000
@@ -126,15 +126,21 @@ export class Rebuilder {
     const wantsRecent = only === null && isFirst
     const task: RebuildTask = { days, store: settings, at: now(), prices, wantsRecent, only }
     const adding = new Adding(rollups, recent)
-    const onNews = async (news: RebuildNews): Promise<void> => {
-      if (news.kind === 'part') adding.hold(news.part)
-      else if (news.kind === 'day') {
+    const { signal } = this.stopping
+    await rebuildInThread(
+      task,
+      async (news) => {
+        if (news.kind === 'part') {
+          adding.hold(news.part)
+          return
+        }
         await adding.addHeld()
         this.report(news.problems)
         onDay(news.day, news.isRolledUp)
-      }
-    }
-    await rebuildInThread(task, onNews, this.stopping.signal, module)
+      },
+      signal,
+      module,
+    )
   }
 
   private setRunning(change: number): void {
@@ -200,7 +206,8 @@ class Adding {
       ring.addPack(number, { bytes, map: this.map }, ring.numberOf(now))
     }
     for (const [key, at] of keys) store.see(key, at)
-    for (const [day, number, tag, ...sums] of tags) store.tags.addOne(day, this.map[number] ?? 0, tag, ...sums)
+    for (const [day, number, tag, ...sums] of tags)
+      store.tags.addOne(day, this.map[number] ?? 0, tag, ...sums)
     if (lines.length > 0) this.recent.addEarlier(lines)
     store.version++
     store.trim()
