@@ -10,8 +10,6 @@ const PER_LOG = 1 / Math.log(GROWTH)
 /** The durations that are measured, in the order of their buckets, with the upper end of the first bucket. */
 export const DURATIONS = ['firstByteMs', 'firstTokenMs', 'totalMs', 'addedUs'] as const
 
-export type DurationName = (typeof DURATIONS)[number]
-
 /** Tenths of a millisecond up to three hours; microseconds up to 100 seconds. */
 const SMALLEST: readonly number[] = [0.1, 0.1, 0.1, 1]
 

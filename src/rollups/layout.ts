@@ -3,8 +3,8 @@ import { BUCKETS, DURATIONS } from './buckets.js'
 import { COUNTS, type CountName, OTHER } from './shapes.js'
 
 /**
- * What is kept of requests are numbers by small keys: first the counts in the order of `COUNTS`, then the buckets of the
- * durations, then the codes of errors. A cell has those that are not 0.
+ * What is kept of requests are numbers by small keys: first the counts in the order of `COUNTS`, then the buckets of
+ * the durations, then the codes of errors. A cell has those that are not 0.
  */
 
 /** Key of the first bucket of the first duration. There is room for more counts. */

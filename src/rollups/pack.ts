@@ -96,11 +96,12 @@ export class PackReader {
     return first
   }
 
-  /** Adds the numbers of the cell to those of all keys. */
+  /** Adds the numbers of the cell to those of the keys that there are sums for: all, or the first ones. */
   addTo(sums: Float64Array): void {
     let key = 0
     while (this.at < this.end) {
       key += this.read()
+      if (key >= sums.length) return
       sums[key] = (sums[key] as number) + this.read()
     }
   }

@@ -4,7 +4,7 @@ import { type Pack, PackReader, packCells, unpackInto } from './pack.js'
 import type { SeriesBook } from './series-book.js'
 
 /** Slots whose cells are objects: those that requests go to now. */
-const MOST_OPEN = 6
+const MOST_OPEN = 4
 
 /** Packs of one slot, as late requests add some. More are made one. */
 const MOST_PACKS = 4
@@ -138,7 +138,7 @@ export class Ring {
 
   /**
    * Adds up the cells of a slot. A series may have several.
-   * @param findSums where the numbers of a series are added; null: nowhere
+   * @param findSums where the numbers of a series are added, by their keys; null: nowhere
    * @param onAdded called after the numbers of a cell
    */
   sumUp(
@@ -154,6 +154,7 @@ export class Ring {
         if (sums === null) continue
         for (let i = 0; i < keys.length; i++) {
           const key = keys[i] as number
+          if (key >= sums.length) break
           sums[key] = (sums[key] as number) + (amounts[i] as number)
         }
         onAdded(series)

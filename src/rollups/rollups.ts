@@ -35,8 +35,8 @@ export interface KeyMonth {
 }
 
 /**
- * Sums over requests for the page: by second for 5 minutes, by minute for 48 hours and by hour for 90 days. Queries give
- * way to everything else every few milliseconds.
+ * Sums over requests for the page: by second for 5 minutes, by minute for 48 hours and by hour for 90 days. Queries
+ * give way to everything else every few milliseconds.
  */
 export class Rollups {
   /** IANA name of the zone in which days and months begin. */

@@ -33,6 +33,10 @@ export class SeriesBook {
   private readonly free: number[]
   /** For each dimension: how many series have a name. */
   private readonly counts: readonly Map<string, number>[]
+  /** What each series is folded to; undefined where it was not asked for. */
+  private folds: (number | undefined)[]
+  /** Dimensions by their names; null if there are others since. */
+  private order: readonly number[] | null
   private reclaimedAt: number
 
   /** @param max series without `OTHER` in them */
@@ -43,6 +47,8 @@ export class SeriesBook {
     this.series = []
     this.free = []
     this.counts = DIMENSIONS.map(() => new Map())
+    this.folds = []
+    this.order = null
     this.reclaimedAt = Number.NEGATIVE_INFINITY
   }
 
@@ -91,8 +97,12 @@ export class SeriesBook {
 
   /** The series that stands for one in cells that are too many: by team, upstream and end. */
   fold(number: number): number {
+    const known = this.folds[number]
+    if (known !== undefined) return known
     const names = this.namesOf(number)
-    return this.find(names.map((name, i) => (KEPT.has(DIMENSIONS[i] as Dimension) ? name : OTHER)))
+    const folded = this.find(names.map((name, i) => (KEPT.has(DIMENSIONS[i] as Dimension) ? name : OTHER)))
+    this.folds[number] = folded
+    return folded
   }
 
   /**
@@ -102,6 +112,8 @@ export class SeriesBook {
   reclaim(before: number, now: number): void {
     if (this.size < this.max / 2 || Math.abs(now - this.reclaimedAt) < 60_000) return
     this.reclaimedAt = now
+    this.folds = []
+    this.order = null
     for (const [number, series] of this.series.entries()) {
       if (series === null || series.newest >= before) continue
       this.series[number] = null
@@ -120,6 +132,7 @@ export class SeriesBook {
     const number = this.free.pop() ?? this.series.length
     this.series[number] = { names, newest: Number.NEGATIVE_INFINITY }
     this.numbers.set(keyOf(names), number)
+    this.order = null
     for (const [i, name] of names.entries()) {
       const counts = this.counts[i] as Map<string, number>
       counts.set(name, (counts.get(name) ?? 0) + 1)
@@ -128,8 +141,10 @@ export class SeriesBook {
   }
 
   /** Dimensions, the one with the most names first. */
-  private orderByNames(): number[] {
-    return [...FOLDED_FIRST].sort((a, b) => (this.counts[b]?.size ?? 0) - (this.counts[a]?.size ?? 0))
+  private orderByNames(): readonly number[] {
+    const countOf = (dimension: number): number => this.counts[dimension]?.size ?? 0
+    this.order ??= [...FOLDED_FIRST].sort((a, b) => countOf(b) - countOf(a))
+    return this.order
   }
 }
 

@@ -130,7 +130,7 @@ export interface SpendPeriod {
   readonly tokens: number
   readonly requests: number
   readonly unpriced: number
-  /** What it comes to at the end of the period, if it goes on as in the last seven days; null while too little is known. */
+  /** What it comes to at the end, if it goes on as in the last seven days; null while too little is known. */
   readonly forecastNano: number | null
 }
 

@@ -1,8 +1,15 @@
-import { createSums, Grouping } from './group-sums.js'
+import { Grouping } from './group-sums.js'
 import { KEY } from './layout.js'
 import { Pace } from './pace.js'
 import type { Filter } from './query.js'
-import { DIMENSIONS, type Spend, type SpendDimension, type SpendPeriod, type SpendRow } from './shapes.js'
+import {
+  COUNTS,
+  DIMENSIONS,
+  type Spend,
+  type SpendDimension,
+  type SpendPeriod,
+  type SpendRow,
+} from './shapes.js'
 import type { Store } from './store.js'
 
 const HOUR_MS = 3_600_000
@@ -46,7 +53,8 @@ export async function querySpend(
   const bySeries = new Map<number, SeriesSpent>()
   const hours = new HourCosts(now)
   const pace = new Pace()
-  const sums = createSums()
+  // The counts are enough.
+  const sums = new Float64Array(COUNTS.length)
   const first = ring.numberOf(Math.min(month.from, now - WEEK_MS - HOUR_MS))
   let dayAt = 0
   for (let number = first; number <= ring.numberOf(now); number++) {
