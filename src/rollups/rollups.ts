@@ -12,6 +12,9 @@ import { queryCodes, queryTotals, type SecondSums, sumLastSecond } from './total
 /** How long an answer stands for equal questions, in milliseconds: several people may look at the same view. */
 const SHARED_MS = 1_000
 
+/** So much longer where the slots are hours: the answer changes little, and takes longer. */
+const HOURS_FACTOR = 5
+
 /** Answers that are kept. */
 const MOST_SHARED = 64
 
@@ -52,7 +55,7 @@ export class Rollups {
   problems: readonly RebuildProblem[]
   /** The sums themselves, for those who fill them. */
   readonly store: Store
-  private readonly shared: Map<string, { readonly at: number; readonly answer: Promise<unknown> }>
+  private readonly shared: Map<string, { readonly until: number; readonly answer: Promise<unknown> }>
 
   private readonly sharedMs: number
 
@@ -73,16 +76,12 @@ export class Rollups {
 
   /** Counts over time. @param by null: all are one group, without a name */
   series(query: RollupQuery, by: Dimension | null): Promise<Series> {
-    return this.share(['series', this.slotsOf(query), query.filter, by], () =>
-      querySeries(this.store, query, by),
-    )
+    return this.shareQuery(['series', by], query, () => querySeries(this.store, query, by))
   }
 
   /** Counts of a range by one dimension. */
   totals(query: RollupQuery, by: Dimension): Promise<TotalsTable> {
-    return this.share(['totals', this.slotsOf(query), query.filter, by], () =>
-      queryTotals(this.store, query, by),
-    )
+    return this.shareQuery(['totals', by], query, () => queryTotals(this.store, query, by))
   }
 
   /** Money by the calendar. */
@@ -102,9 +101,7 @@ export class Rollups {
   }: RollupQuery): Promise<readonly { readonly code: string; readonly count: number }[]> {
     const isWanted = filter.end?.includes('refused') ?? true
     const query = { range, filter: { ...filter, end: isWanted ? ['refused'] : [] } }
-    return this.share(['codes', this.slotsOf(query), query.filter], () =>
-      queryCodes(this.store, query, CODES, CODES_AT),
-    )
+    return this.shareQuery(['codes'], query, () => queryCodes(this.store, query, CODES, CODES_AT))
   }
 
   /** When the last request of a key ended, in epoch milliseconds; null for none. */
@@ -118,24 +115,32 @@ export class Rollups {
   }
 
   private askSpend(filter: Filter): ReturnType<typeof querySpend> {
-    return this.share(['spend', filter], () => querySpend(this.store, filter, this.completeFrom))
+    return this.share(['spend', filter], HOURS_FACTOR, () =>
+      querySpend(this.store, filter, this.completeFrom),
+    )
   }
 
-  /** The same for all ranges that have the same slots: most end now, and begin a while ago. */
-  private slotsOf({ range }: RollupQuery): readonly number[] {
-    const { from, stepMs, count } = chooseSlots(this.store, range)
-    return [from, stepMs, count]
+  /** All ranges that have the same slots have one answer: most end now, and begin a while ago. */
+  private shareQuery<T>(
+    question: readonly unknown[],
+    { range, filter }: RollupQuery,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    const { ring, from, stepMs, count } = chooseSlots(this.store, range)
+    const factor = ring === this.store.rings.hours ? HOURS_FACTOR : 1
+    return this.share([...question, filter, from, stepMs, count], factor, ask)
   }
 
-  private share<T>(question: unknown, ask: () => Promise<T>): Promise<T> {
+  /** @param factor how much longer the answer stands than others */
+  private share<T>(question: unknown, factor: number, ask: () => Promise<T>): Promise<T> {
     const key = JSON.stringify(question)
     const now = performance.now()
     const known = this.shared.get(key)
-    if (known !== undefined && now - known.at < this.sharedMs) return known.answer as Promise<T>
-    for (const [old, { at }] of this.shared)
-      if (now - at >= this.sharedMs || this.shared.size >= MOST_SHARED) this.shared.delete(old)
+    if (known !== undefined && now < known.until) return known.answer as Promise<T>
+    for (const [old, { until }] of this.shared)
+      if (now >= until || this.shared.size >= MOST_SHARED) this.shared.delete(old)
     const answer = ask()
-    this.shared.set(key, { at: now, answer })
+    this.shared.set(key, { until: now + factor * this.sharedMs, answer })
     return answer
   }
 }
