@@ -8,6 +8,7 @@ import type { Log } from '../observe/log.js'
 import { OwnObjectBooks } from '../stored/object-books.js'
 import { LimitServer } from './limit-server.js'
 import type { Link } from './link.js'
+import type { RollupServer } from './rollup-server.js'
 import { StoredServer } from './stored-server.js'
 import { ThoughtServer } from './thought-server.js'
 import type { WorkerCounts, WorkersMetrics } from './workers-metrics.js'
@@ -21,11 +22,13 @@ export interface SharedPartsOptions {
   /** Null if the relay has no key file. */
   readonly keyring: Pick<Keyring, 'list'> | null
   readonly countWorkers: () => WorkerCounts
+  /** IANA name of the zone in which the page's days begin; null, or not given: there is no page. */
+  readonly zone?: string | null
 }
 
 /**
  * What all workers share, in the primary: the counters of the limits, the stored objects, the thinking of earlier
- * turns, and the metrics of all.
+ * turns, and the metrics and rollups of all.
  */
 export class SharedParts {
   private readonly log: Log
@@ -33,18 +36,25 @@ export class SharedParts {
   private readonly objects: OwnObjectBooks
   private readonly stored: StoredServer
   private readonly thoughts: ThoughtServer
+  /** Null without the page. */
+  readonly rollups: RollupServer | null
   /** Null if metrics are off. */
   private readonly metrics: WorkersMetrics | null
   private metricsServer: MetricsServer | null
   private readonly clock: NodeJS.Timeout
   private config: Config
 
-  private constructor({ config, log, keyring }: SharedPartsOptions, metrics: WorkersMetrics | null) {
+  private constructor(
+    { config, log, keyring }: SharedPartsOptions,
+    metrics: WorkersMetrics | null,
+    rollups: RollupServer | null,
+  ) {
     const bounds = metrics?.bounds ?? new BoundCounters()
     const { folder, fallbackFolder } = config.ledger
     this.log = log
     this.config = config
     this.metrics = metrics
+    this.rollups = rollups
     this.metricsServer = null
     this.limits = new LimitServer({
       config: config.limitRules,
@@ -69,7 +79,7 @@ export class SharedParts {
       options.config.metrics.listen === null
         ? null
         : new (await import('./workers-metrics.js')).WorkersMetrics(options.countWorkers)
-    const parts = new SharedParts(options, metrics)
+    const parts = new SharedParts(options, metrics, await openRollups(options))
     parts.limits.begin()
     await parts.objects.load()
     return parts
@@ -95,6 +105,7 @@ export class SharedParts {
     this.stored.follow(link)
     this.thoughts.follow(link)
     this.metrics?.follow(number, link)
+    this.rollups?.follow(number, link)
   }
 
   /** Follows another config, ahead of the workers. */
@@ -114,6 +125,7 @@ export class SharedParts {
   async close(): Promise<void> {
     clearInterval(this.clock)
     this.metricsServer?.close()
+    this.rollups?.close()
     await Promise.all([this.limits.close(), this.objects.close()])
   }
 
@@ -122,6 +134,13 @@ export class SharedParts {
     this.limits.endNow()
     this.objects.flushNow()
   }
+}
+
+/** Loaded only where it is used. The zone is null without the page. */
+async function openRollups({ config, log, zone = null }: SharedPartsOptions): Promise<RollupServer | null> {
+  if (zone === null) return null
+  const { RollupServer } = await import('./rollup-server.js')
+  return RollupServer.open({ config, zone, log })
 }
 
 function thoughtBoundsOf({ cursor }: Config): { readonly maxBytes: number; readonly maxAgeMs: number } {
