@@ -34,6 +34,15 @@ const ALLOWED_COMMENTS: readonly string[] = []
 
 const ALLOWED_FILES: readonly string[] = []
 
+/** What the browser runs. */
+const APART = [
+  {
+    folder: 'page/browser',
+    files: ['page/shapes.ts'],
+    packages: ['preact', 'preact/hooks', 'uplot'],
+  },
+]
+
 const { problems, allowed, warnings } = checkSourceTree(
   fileURLToPath(new URL('../../src', import.meta.url)),
   {
@@ -42,6 +51,7 @@ const { problems, allowed, warnings } = checkSourceTree(
     allowedReadmes: ALLOWED_READMES,
     allowedComments: ALLOWED_COMMENTS,
     allowedFiles: ALLOWED_FILES,
+    apart: APART,
   },
 )
 const print = (text: string): boolean => process.stderr.write(`layers: ${text}\n`)

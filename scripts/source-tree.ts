@@ -16,6 +16,16 @@ export interface TreeRules {
   readonly allowedComments: readonly string[]
   /** Files that may be too long for now. */
   readonly allowedFiles: readonly string[]
+  /** Folders whose code runs elsewhere, such as in a browser. */
+  readonly apart?: readonly FolderApart[]
+}
+
+/** A folder that imports nothing but its own files and these, and that no other file imports. */
+export interface FolderApart {
+  /** Relative to `src`: `page/browser`. */
+  readonly folder: string
+  readonly files: readonly string[]
+  readonly packages: readonly string[]
 }
 
 /** Each problem and each warning is one line that says where it is and what to do. */
@@ -32,6 +42,7 @@ interface SourceFile {
   readonly lines: readonly string[]
   /** Paths under `src` that it imports; types, re-exports and `import()` count. */
   readonly imports: readonly Import[]
+  readonly packages: readonly string[]
 }
 
 interface Import {
@@ -55,6 +66,9 @@ const SHOWN_PLACES = 5
 
 const README_LINES = { least: 5, most: 40 }
 
+/** An import of a package, on one line or at the end of several. */
+const PACKAGE = /^(?:(?:import|export)\b[^'\n]*\bfrom|import|\} from) '([^.'\n][^'\n]*)'/gm
+
 /** Biome writes imports with single quotes, so no other form is matched. */
 const IMPORT = /\b(?:from|import)\s*\(?\s*'(\.{1,2}\/[^'\n]+)'/g
 
@@ -63,6 +77,7 @@ export function checkSourceTree(src: string, rules: TreeRules): TreeReport {
   const files = readSources(src)
   const report: OpenReport = { problems: [], allowed: [], warnings: [] }
   checkImports(files, rules, report)
+  for (const apart of rules.apart ?? []) checkApart(files, apart, report)
   checkReadmes(src, rules, report)
   checkComments(files, rules, report)
   checkLengths(files, rules, report)
@@ -74,11 +89,12 @@ type OpenReport = Record<keyof TreeReport, string[]>
 function readSources(src: string): SourceFile[] {
   return readdirSync(src, { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => /\.tsx?$/.test(path))
     .sort()
     .map((path) => {
       const text = readFileSync(`${src}/${path}`, 'utf8')
-      return { path, lines: text.split('\n'), imports: findImports(path, text) }
+      const packages = [...text.matchAll(PACKAGE)].map((found) => found[1] ?? '')
+      return { path, lines: text.split('\n'), imports: findImports(path, text), packages }
     })
 }
 
@@ -112,6 +128,25 @@ function checkImports(files: readonly SourceFile[], rules: TreeRules, report: Op
   if (cycle !== null) report.problems.push(explainCycle(cycle))
   for (const entry of unused)
     report.problems.push(`"${entry}" is gone: remove it from ALLOWED_IMPORTS in scripts/layers.ts`)
+}
+
+function checkApart(files: readonly SourceFile[], apart: FolderApart, report: OpenReport): void {
+  const isIn = (path: string): boolean => path.startsWith(`${apart.folder}/`)
+  for (const { path, imports, packages } of files) {
+    const [name] = packages.filter((each) => isIn(path) && !apart.packages.includes(each))
+    if (name !== undefined)
+      report.problems.push(
+        `src/${path} imports ${name}: ${apart.folder} has ${apart.packages.join(', ')} alone`,
+      )
+    for (const target of imports) {
+      const isFine = isIn(path) ? isIn(target.path) || apart.files.includes(target.path) : !isIn(target.path)
+      if (isFine) continue
+      const why = isIn(path)
+        ? `it runs elsewhere, with ${apart.files.join(', ')} alone`
+        : 'its code runs elsewhere'
+      report.problems.push(`src/${path}:${target.line} imports src/${target.path}: ${why}`)
+    }
+  }
 }
 
 function findCrossings(files: readonly SourceFile[]): Crossing[] {

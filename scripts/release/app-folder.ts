@@ -11,6 +11,9 @@ import { readLock } from './lock.js'
 const UNUSED_FILE =
   /\.(?:ts|mts|cts|map|md|markdown|html|png|ya?ml|zip|sh|editorconfig)$|^\.|^(?:Makefile|Gruntfile\.js)$/
 
+/** Files of our own that no relay loads. The page has HTML. */
+const UNUSED_OWN = /\.(?:ts|map)$/
+
 /** Folders at the top of a package that no relay loads. */
 const UNUSED_FOLDER = /^(?:tests?|__tests__|docs?|bench|benchmarks?|examples?|fixtures|\..*)$/
 
@@ -28,24 +31,24 @@ export function makeAppFolder(root: string, target: string): void {
   mkdirSync(join(target, 'data'), { recursive: true })
   chmodSync(join(target, 'data'), 0o700)
   for (const name of ['package.json', 'LICENSE']) copyFileSync(join(root, name), join(target, name))
-  copyTree(join(root, 'dist', 'src'), join(target, 'dist', 'src'), '')
+  copyTree(join(root, 'dist', 'src'), join(target, 'dist', 'src'), '', UNUSED_OWN)
   for (const { path } of readLock(readFileSync(join(root, 'package-lock.json'), 'utf8')).production)
-    copyTree(join(root, path), join(target, path), path)
+    copyTree(join(root, path), join(target, path), path, UNUSED_FILE)
 }
 
 /** @param path of the package, if it is the top of one */
-function copyTree(source: string, target: string, path: string): void {
+function copyTree(source: string, target: string, path: string, unused: RegExp): void {
   mkdirSync(target, { recursive: true })
   for (const entry of readdirSync(source, { withFileTypes: true })) {
     const from = join(source, entry.name)
     const to = join(target, entry.name)
     if (entry.isFile() || (entry.isSymbolicLink() && statSync(from).isFile())) {
-      if (LICENCE.test(entry.name) || !UNUSED_FILE.test(entry.name)) copyFileSync(from, to)
+      if (LICENCE.test(entry.name) || !unused.test(entry.name)) copyFileSync(from, to)
       continue
     }
     // Packages in a package have their own entries in the lock file.
     if (entry.name === 'node_modules' || (path !== '' && UNUSED_FOLDER.test(entry.name))) continue
-    copyTree(from, to, '')
+    copyTree(from, to, '', unused)
   }
   dropIfEmpty(target)
 }

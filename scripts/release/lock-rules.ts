@@ -23,6 +23,7 @@ const DEV_LICENCES: ReadonlySet<string> = new Set([
   'CC0-1.0',
   'Python-2.0',
   'CC-BY-4.0',
+  'MPL-2.0',
 ])
 
 /**

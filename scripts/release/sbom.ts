@@ -1,20 +1,24 @@
 import { createHash } from 'node:crypto'
 import type { Lock, LockedPackage } from './lock.js'
 
+/** Packages that the build copies from: their code is in a release, in what the page loads. */
+const BUNDLED: readonly string[] = ['preact', 'uplot']
+
 /** A piece of a CycloneDX document. */
 type Json = { readonly [name: string]: unknown }
 
 /**
- * Makes the list of what a release consists of (SBOM): CycloneDX 1.5 as JSON, with the packages of production alone. The
- * same lock file gives the same bytes: `npm sbom` does not, as its number and time are new in each run, and it names
- * the folder in place of the package.
+ * Makes the list of what a release consists of (SBOM): CycloneDX 1.5 as JSON, with the packages of production, and those
+ * that the page's files are made of. The same lock file gives the same bytes: `npm sbom` does not, as its number and
+ * time are new in each run, and it names the folder in place of the package.
  * @param epoch `SOURCE_DATE_EPOCH`: seconds, for the time in the document; null leaves the time out
  * @throws if a package is in the lock file twice with different hashes, or needs one that is not there
  * @see https://cyclonedx.org/docs/1.5/json/
  */
 export function makeSbom(lock: Lock, epoch: number | null): Json {
   const byPurl = new Map<string, LockedPackage>()
-  for (const each of lock.production) {
+  const bundled = lock.packages.filter(({ path }) => BUNDLED.some((name) => path === `node_modules/${name}`))
+  for (const each of [...lock.production, ...bundled]) {
     const known = byPurl.get(makePurl(each))
     if (known !== undefined && known.integrity !== each.integrity)
       throw new Error(`${each.path} differs from ${known.path}`)
@@ -38,7 +42,10 @@ export function makeSbom(lock: Lock, epoch: number | null): Json {
     },
     components: packages.map(makeComponent),
     dependencies: [
-      { ref: root, dependsOn: findPurls(lock, '', lock.dependencies) },
+      {
+        ref: root,
+        dependsOn: findPurls(lock, '', [...lock.dependencies, ...bundled.map(({ name }) => name)]),
+      },
       ...packages.map((each) => ({
         ref: makePurl(each),
         dependsOn: findPurls(lock, each.path, each.dependencies),

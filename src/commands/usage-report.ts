@@ -1,6 +1,7 @@
 import { readDay } from '../ledger/read/day-reader.js'
 import { GROUPING_NAMES, type Grouping, parseGrouping } from '../ledger/read/grouping.js'
 import { Report, type SortKey } from '../ledger/read/report.js'
+import type { DayReader } from '../ledger/read/report-set.js'
 import { listDays } from '../ledger/read/rollup-files.js'
 import { isWritable, makeRollups } from '../ledger/read/rollup-maker.js'
 import type { Zone } from '../ledger/read/zone.js'
@@ -18,6 +19,7 @@ import {
   UsageProblem,
 } from './usage-common.js'
 import { formatCsv } from './usage-csv.js'
+import { HtmlReport, readHtmlFile } from './usage-html.js'
 import { FILTER_HELP, FILTER_OPTIONS, readFilter, readPeriod, readZone } from './usage-options.js'
 import { formatTable } from './usage-table.js'
 
@@ -28,7 +30,8 @@ const SORT_KEYS = ['cost', 'tokens', 'requests'] as const satisfies readonly Sor
 /** `thinwire usage report`: sums up requests, tokens and cost. */
 export const REPORT: Command = {
   help: `thinwire usage report [--by WHAT[,WHAT]] [--month MONTH | --from TIME --to TIME]
-                      [--team TEAM ...] [--sort KEY] [--top N] [--json | --csv]
+                      [--team TEAM ...] [--sort KEY] [--top N]
+                      [--json | --csv | --html FILE]
 
 Sums up the usage ledger: requests, errors, tokens, cost, time to the first
 token (ttft), and the time that the relay itself added (relay).
@@ -45,6 +48,9 @@ ${FILTER_HELP}  --sort KEY      ${SORT_KEYS.join(', ')}: the largest first
   --top N         the N largest groups; the others are summed up in one
   --json          exact numbers, for a program
   --csv           exact numbers for a spreadsheet, without the total
+  --html FILE     a report to look at or to mail: one file without a script,
+                  which needs no network. Each value of --by is a table.
+                  Default: team,user,model,upstream,end
   --no-rollups    read each record: rollup-YYYY-MM-DD.jsonl is neither read nor
                   written
   --config FILE   the config file. Default: thinwire.json in this folder
@@ -74,6 +80,7 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
     top: { type: 'string' },
     json: { type: 'boolean' },
     csv: { type: 'boolean' },
+    html: { type: 'string' },
     'no-rollups': { type: 'boolean' },
   },
   async run({ folders, values, io }) {
@@ -84,18 +91,29 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
     const [sort, top] = [readSort(values), readTop(values)]
     if (values.json === true && values.csv === true)
       throw new UsageProblem('--json and --csv exclude each other')
+    const htmlFile = readHtmlFile(values)
     const names = await findFiles(folders, io)
     if (names === null) return CANNOT
     const report = new Report({ by, period, filter, zone })
+    const isByGiven = readOption(values, 'by') !== undefined
+    const html =
+      htmlFile === null
+        ? null
+        : new HtmlReport(isByGiven ? by.map(({ name }) => name) : null, { period, filter, zone })
     const read = names.filter(({ day }) => period.mayBeIn(day))
     const progress = new Progress(io.err, await sizeOf(read))
     try {
       for (const folder of folders) {
         const own = read.filter((file) => file.folder === folder)
-        await readFolder(folder, own, report, values['no-rollups'] !== true, progress)
+        await readFolder(folder, own, html?.reader ?? report, values['no-rollups'] !== true, progress)
       }
     } finally {
       progress.end()
+    }
+    if (html !== null && htmlFile !== null) {
+      await html.write(htmlFile, values, sort, top)
+      io.out.write(`report: ${htmlFile}\n`)
+      return DONE
     }
     const { total, torn, duplicates } = report
     const groups = report.list(sort, top)
@@ -121,7 +139,7 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
 async function readFolder(
   folder: string,
   files: readonly LedgerPath[],
-  report: Report,
+  report: DayReader,
   usesRollups: boolean,
   progress: Progress,
 ): Promise<void> {

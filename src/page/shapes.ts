@@ -155,7 +155,10 @@ export interface RequestDetail {
 }
 
 export interface Span {
-  /** A phase of the relay (`admit`, `read`, ...), `upload`, `upstream` (to its first byte), `tokens` (first to last). */
+  /**
+   * A phase of the relay (`admit`, `read`, ...), `upload`,
+   * `upstream` (to its first byte), `tokens` (first to last).
+   */
   readonly name: string
   /** From the request head. */
   readonly startUs: number
@@ -186,7 +189,8 @@ export interface KeyRow {
 }
 
 /**
- * `POST /api/keys` issues a key. `expires` is as in `thinwire keys add`: `30d`, `2026-12-31`, `never`. Answer: `NewKey`.
+ * `POST /api/keys` issues a key. `expires` is as in `thinwire keys add`: `30d`, `2026-12-31`, `never`. Answer:
+ * `NewKey`.
  * `POST /api/keys/ID/rotate` with `{overlap: '24h'}`: `NewKey`. `POST /api/keys/ID/revoke`: 204.
  */
 export interface KeyOrder {
@@ -201,6 +205,42 @@ export interface NewKey {
   readonly id: string
   /** Shown this once. */
   readonly key: string
+}
+
+/** What `thinwire usage report --html` shows of a period. */
+export interface UsageReport {
+  readonly version: string
+  readonly madeAt: number
+  readonly zone: string
+  /** Of the period, as text: `2026-01`, `2026-01-01 to 2026-01-31`. */
+  readonly period: string
+  /** Filters, as they were given: `team=a`. */
+  readonly filters: readonly string[]
+  readonly total: UsageRow
+  /** One for each day with requests, in the order of time; the name is `2026-01-31`. */
+  readonly days: readonly UsageRow[]
+  /** The largest first. */
+  readonly tables: readonly { readonly by: string; readonly rows: readonly UsageRow[] }[]
+  readonly torn: number
+  readonly duplicates: number
+}
+
+/** As in `thinwire usage report --json`. */
+export interface UsageRow {
+  /** Null: unknown. */
+  readonly name: string | null
+  readonly requests: number
+  readonly errors: number
+  readonly promptTokens: number | null
+  readonly cachedTokens: number | null
+  readonly completionTokens: number | null
+  readonly costNano: number | null
+  readonly unpriced: number
+  readonly ttftMs: readonly [number | null, number | null]
+  readonly addedUsP99: number | null
+  /** Requests whose tokens are estimated, and those that went directly to the provider. */
+  readonly estimated: number
+  readonly direct: number
 }
 
 /** An error of the API: `{"error": {...}}` with the status. */

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,10 +31,23 @@ test('npm pack makes a package that runs, whatever was built before', () => {
       'dist/config.schema.json',
       'dist/usage.schema.json',
       'README.md',
+      'dist/src/page/assets/index.html',
+      'dist/src/page/assets/manifest.json',
+      'dist/src/page/report/report.js',
+      'dist/src/page/report/report.css',
       'src/limits/RULES.md',
       'src/access/RULES.md',
     ])
       assert.ok(files.includes(`package/${name}`), name)
+    const manifest = readFileSync(
+      join(folder, 'package', 'dist', 'src', 'page', 'assets', 'manifest.json'),
+      'utf8',
+    )
+    const assets = Object.values(JSON.parse(manifest).files as Record<string, { file: string }>)
+    assert.ok(assets.length > 5)
+    for (const { file } of assets)
+      for (const ending of ['', '.br', '.gz'])
+        assert.ok(files.includes(`package/dist/src/page/assets/${file}${ending}`), file)
     assert.equal(
       files.filter(
         (name) =>

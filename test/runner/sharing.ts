@@ -7,6 +7,9 @@ const IMPORT = /(?<![.\w])(?:from\s*|import\s*\(?\s*)(['"])([^'"\n]+)\1/g
 const STARTERS =
   /^node:(?:child_process|cluster|diagnostics_channel|inspector|module|repl|trace_events|v8|vm|worker_threads)\b/
 
+/** Drives a browser, which is a process. */
+const DRIVER = 'playwright-core'
+
 const ALONE = [
   // What is imported would be known only when it runs.
   /\bimport\s*\(\s*[^'"\s]/,
@@ -51,7 +54,7 @@ export function mayShare(file: string, read: (path: string) => string | null): b
     const text = read(path)?.replace(COMMENT_LINES, '')
     if (text === undefined || ALONE.some((pattern) => pattern.test(text))) return false
     for (const [, , name = ''] of text.matchAll(IMPORT)) {
-      if (STARTERS.test(name)) return false
+      if (STARTERS.test(name) || name === DRIVER) return false
       const imported = posix.join(posix.dirname(path), name)
       if (imported.startsWith(JUDGE)) return false
       if (name.startsWith('.') && !imported.startsWith('src/') && imported !== MODE) files.add(imported)

@@ -157,6 +157,14 @@ test('the recipe runs as a number that is not root, says how it is stopped, and 
   assert.match(RECIPE, /^ENV THINWIRE_STOP_TIMEOUT_MS=10000$/m)
 })
 
+test('the app has the files of the page, compressed and not', () => {
+  const folder = join('dist', 'src', 'page')
+  const files = readdirSync(join(ROOT, folder, 'assets'))
+  assert.ok(files.includes('index.html'))
+  assert.equal(readdirSync(join(shared, 'app', folder, 'assets')).sort(), files.sort())
+  assert.equal(readdirSync(join(shared, 'app', folder, 'report')).sort(), ['report.css', 'report.js'])
+})
+
 test('the app has production packages alone, with their licences, without types, maps and tests', () => {
   const files = execFileSync('find', ['.', '-type', 'f'], {
     cwd: join(shared, 'app'),

@@ -173,6 +173,9 @@ test('the folder of the image is made in an empty folder alone, and deletes noth
   assert.equal(readdirSync(folder), ['mine'])
 })
 
+/** What the page's files are made of. */
+const BUNDLED = ['preact', 'uplot']
+
 test('the SBOM names each package of production once, with hash, licence and address, and no tool', () => {
   const sbom = JSON.parse(JSON.stringify(makeSbom(LOCK, null)))
   assert.match(
@@ -184,13 +187,18 @@ test('the SBOM names each package of production once, with hash, licence and add
   assert.is(new Set(refs).size, refs.length)
   assert.is(
     sbom.components.length,
-    new Set(LOCK.production.map((each) => `${each.name}@${each.version}`)).size,
+    new Set(LOCK.production.map((each) => `${each.name}@${each.version}`)).size + BUNDLED.length,
   )
   for (const each of sbom.components) {
     assert.match(each.purl, /^pkg:npm\/(?:%40[\w.-]+\/)?[\w.-]+@\d+\.\d+\.\d+$/)
     assert.match(each.hashes[0].content, /^[0-9a-f]{128}$/)
     assert.ok(each.licenses[0].license?.id ?? each.licenses[0].expression, each.purl)
   }
+  for (const name of BUNDLED)
+    assert.ok(
+      refs.some((ref) => ref.includes(`/${name}@`)),
+      name,
+    )
   for (const name of ['typescript', 'openai', 'uvu'])
     assert.not(
       refs.some((ref) => ref.includes(`/${name}@`)),
@@ -228,6 +236,9 @@ const GOOD = [
   'README.md',
   'LICENSE',
   'dist/src/cli.js',
+  'dist/src/page/assets/index.html',
+  'dist/src/page/assets/manifest.json',
+  'dist/src/page/report/report.css',
   'dist/config.schema.json',
   'dist/usage.schema.json',
   'scripts/deploy/README.md',

@@ -168,4 +168,28 @@ test('an entry of an allow-list that nothing needs any more is a warning', () =>
   assert.equal(warnings, ['"low" is no longer needed in ALLOWED_COMMENTS in scripts/layers.ts: remove it'])
 })
 
+test('a folder that runs elsewhere imports its own files, those that it may and its packages, and nothing imports it', () => {
+  const apart = [{ folder: 'left/there', files: ['left/shapes.ts'], packages: ['lib'] }]
+  const fine = {
+    'left/there/a.tsx':
+      "import { part } from 'lib'\nimport { b } from './b.js'\nimport { s } from '../shapes.js'\n",
+    'left/there/b.ts': "export const b = 'from'\n",
+    'left/shapes.ts': "import { low } from '../low/low.js'\n",
+    'low/low.ts': 'export const low = 1\n',
+  }
+  assert.equal(problemsOf(fine, { apart }), [])
+  const [lib, outward, inward, ...rest] = problemsOf(
+    {
+      ...fine,
+      'left/there/b.ts': "import type {\n  A,\n} from 'other'\nimport { low } from '../../low/low.js'\n",
+      'left/use.ts': "import { b } from './there/b.js'\n",
+    },
+    { apart },
+  )
+  assert.match(lib ?? '', /^src\/left\/there\/b\.ts imports other: left\/there has lib alone/)
+  assert.match(outward ?? '', /^src\/left\/there\/b\.ts:4 imports src\/low\/low\.ts: it runs elsewhere/)
+  assert.match(inward ?? '', /^src\/left\/use\.ts:1 imports src\/left\/there\/b\.ts: its code runs elsewhere/)
+  assert.equal(rest, [])
+})
+
 test.run()

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { readEntry } from './entry.js'
 import { readLines } from './lines.js'
-import type { Report } from './report.js'
+import type { DayReader } from './report-set.js'
 import { Rollup } from './rollup.js'
 import { buildRollup, type DayFiles, isClosed, readRollup, writeRollup } from './rollup-files.js'
 
@@ -24,7 +24,7 @@ export async function readDay(
   folder: string,
   day: DayFiles,
   bytes: number,
-  report: Report,
+  report: DayReader,
   { now, usesRollups, onProgress }: ReadOptions,
 ): Promise<void> {
   const mayUse = usesRollups && report.takesRollups && isClosed(day.day, now)
@@ -52,7 +52,7 @@ export async function readDay(
 async function readAndRollUp(
   folder: string,
   day: DayFiles,
-  report: Report,
+  report: DayReader,
   onProgress: (bytes: number) => void,
 ): Promise<boolean> {
   const { text, isStable } = await buildRollup(folder, day, onProgress)

@@ -1,0 +1,360 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { until } from '../support/until.js'
+import { findChromium, launch, openPage, type Watched } from './browser.js'
+import { openScene, type PageScene } from './scene.js'
+
+/** The page in a real browser. Without one, these tests are skipped: install Chromium (Debian: `chromium`). */
+const CHROMIUM = findChromium()
+const withChromium = CHROMIUM === null ? test.skip : test
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Each view, with text that it shows only when it has data. */
+const VIEWS = [
+  ['now', 'respond'],
+  ['latency', 'total'],
+  ['spend', 'team-month'],
+  ['caches', 'total'],
+  ['requests', 'Older requests'],
+  ['upstreams', 'circuit open'],
+  ['keys', 'expires soon'],
+  ['refusals', 'budget_exceeded'],
+] as const
+
+let browser: Browser
+let scene: PageScene
+
+test.before(async () => {
+  if (CHROMIUM === null) return
+  scene = await openScene()
+  browser = await launch(CHROMIUM)
+})
+
+test.after(async () => {
+  await browser?.close()
+  await scene?.close()
+})
+
+interface SignedIn extends Watched {
+  readonly context: BrowserContext
+}
+
+/** Opens a page, signs in, and looks at the end whether anything went wrong in it. */
+async function withPage(
+  secret: string,
+  run: (signedIn: SignedIn) => Promise<void>,
+  { url = scene.url, ...options }: BrowserContextOptions & { url?: string } = {},
+): Promise<void> {
+  const context = await browser.newContext(options)
+  context.setDefaultTimeout(20_000)
+  try {
+    const watched = await openPage(context, url)
+    await watched.page.goto(url)
+    await signIn(watched.page, secret)
+    // The browser writes down that nobody was signed in.
+    watched.errors.length = 0
+    await run({ ...watched, context })
+    assert.equal(watched.errors, [])
+    assert.equal(watched.strangers, [])
+  } finally {
+    await context.close()
+  }
+}
+
+async function signIn(page: Page, secret: string): Promise<void> {
+  await page.getByLabel('Token or key').fill(secret)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('navigation').waitFor()
+}
+
+async function showView(page: Page, name: string): Promise<void> {
+  await page.getByRole('navigation').getByRole('link', { name, exact: true }).click()
+  await page.getByRole('heading', { level: 1, name }).waitFor()
+}
+
+/** What axe finds that hinders somebody. */
+async function findFaults(page: Page): Promise<string[]> {
+  const found = await page.evaluate(`(async () => {
+    ${AXE}
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] })
+    return violations.map(({ impact, id, nodes }) => impact + ' ' + id + ': ' + nodes[0].target)
+  })()`)
+  return (found as string[]).filter((fault) => /^(?:serious|critical) /.test(fault))
+}
+
+withChromium('a wrong secret is refused in words, the token lets in, and who signs out is out', async () => {
+  const context = await browser.newContext()
+  const { page, strangers } = await openPage(context, scene.url)
+  await page.goto(scene.url)
+  await page.getByLabel('Token or key').fill('wrong')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').waitFor()
+  assert.equal(await findFaults(page), [])
+  await signIn(page, scene.operatorSecret)
+  await page.reload()
+  await page.getByRole('navigation').waitFor()
+  assert.not.match(page.url(), new RegExp(scene.operatorSecret))
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByLabel('Token or key').waitFor()
+  await page.reload()
+  await page.getByLabel('Token or key').waitFor()
+  assert.equal(strangers, [])
+  await context.close()
+})
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  withChromium(`each view shows its data, and axe finds nothing serious in it (${colorScheme})`, async () => {
+    // axe is run in the page, which its policy would forbid; another test looks at the policy.
+    const options = { bypassCSP: true, colorScheme, viewport: { width: 1280, height: 900 } }
+    await withPage(
+      scene.operatorSecret,
+      async ({ page }) => {
+        for (const [view, text] of VIEWS) {
+          await page.goto(`${scene.url}?view=${view}`)
+          await page.getByRole('main').getByText(text).first().waitFor()
+          assert.equal(await findFaults(page), [], view)
+        }
+        await page.goto(`${scene.url}?view=requests`)
+        await page.getByRole('row').nth(7).getByRole('link').first().click()
+        await page.getByRole('rowheader', { name: 'upstream' }).waitFor()
+        assert.match(page.url(), /request=req-/)
+        assert.equal(await findFaults(page), [], 'request')
+      },
+      options,
+    )
+  })
+}
+
+withChromium('on a phone no view scrolls sideways, and tables can be reached by keyboard', async () => {
+  const options = { bypassCSP: true, viewport: { width: 375, height: 740 } }
+  await withPage(
+    scene.operatorSecret,
+    async ({ page }) => {
+      for (const [view, text] of VIEWS) {
+        await page.goto(`${scene.url}?view=${view}`)
+        await page.getByRole('main').getByText(text).first().waitFor({ state: 'attached' })
+        const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+        assert.is(beyond, 0, view)
+        assert.equal(await findFaults(page), [], view)
+      }
+    },
+    options,
+  )
+})
+
+withChromium('now goes on by itself, says when it is not connected, and comes back', async () => {
+  const context = await browser.newContext()
+  const { page } = await openPage(context, scene.url)
+  await page.goto(scene.url)
+  await signIn(page, scene.operatorSecret)
+  const status = page.getByRole('main').getByRole('status').first()
+  const oldest = page.getByRole('table', { name: 'Open requests' }).getByRole('row').nth(1)
+  await status.getByText('Live').waitFor()
+  const before = await oldest.getByRole('cell').nth(4).innerText()
+  await oldest.getByRole('cell').nth(4).getByText(before, { exact: true }).waitFor({ state: 'detached' })
+  scene.leave()
+  await status.getByText('Not connected').waitFor()
+  scene.comeBack()
+  await status.getByText('Live').waitFor()
+  await context.close()
+})
+
+withChromium('a hidden tab asks for nothing', async () => {
+  await withPage(scene.operatorSecret, async ({ page }) => {
+    await page.getByText('Live').waitFor()
+    await page.evaluate(`Object.defineProperty(document, 'hidden', { value: true, configurable: true })
+      document.dispatchEvent(new Event('visibilitychange'))`)
+    await page.getByText('Paused').waitFor()
+    await page.evaluate(`delete document.hidden
+      document.dispatchEvent(new Event('visibilitychange'))`)
+    await page.getByText('Live').waitFor()
+  })
+})
+
+withChromium(
+  'filters and range are in the URL, narrow what is asked for, and go with the back button',
+  async () => {
+    await withPage(scene.operatorSecret, async ({ page }) => {
+      await showView(page, 'Latency')
+      await page.getByRole('combobox', { name: 'Range' }).selectOption('12h')
+      await page.getByRole('link', { name: scene.model, exact: true }).click()
+      await page.getByRole('button', { name: `Remove the filter model ${scene.model}` }).waitFor()
+      const { search } = new URL(page.url())
+      assert.equal(
+        [...new URLSearchParams(search)],
+        [
+          ['view', 'latency'],
+          ['range', '12h'],
+          ['model', scene.model],
+        ],
+      )
+      const isAsked = (path: string): boolean => scene.asked.some((each) => each.startsWith(path))
+      await until(() => isAsked(`GET /api/series?range=12h&model=${scene.model}`), 'a narrower series')
+      await page.goBack()
+      await page.getByRole('button', { name: /^Remove the filter/ }).waitFor({ state: 'detached' })
+      assert.is(await page.getByRole('combobox', { name: 'Range' }).inputValue(), '12h')
+      await page.goBack()
+      assert.is(await page.getByRole('combobox', { name: 'Range' }).inputValue(), '2h')
+      await page.goBack()
+      await page.getByRole('heading', { level: 1, name: 'Now' }).waitFor()
+      await page.goForward()
+      await page.getByRole('combobox', { name: 'Filter by' }).selectOption('model')
+      await page.getByRole('combobox', { name: 'Name of the model' }).fill(scene.hostile)
+      await page.keyboard.press('Enter')
+      await page.getByRole('button', { name: /^Remove the filter model/ }).waitFor()
+      await page.reload()
+      await page.getByRole('button', { name: /^Remove the filter model/ }).waitFor()
+      assert.is(new URL(page.url()).searchParams.get('model'), scene.hostile)
+    })
+  },
+)
+
+withChromium('tables are sorted by their heads, and are there as CSV and JSON', async () => {
+  await withPage(scene.operatorSecret, async ({ page }) => {
+    await showView(page, 'Latency')
+    const table = page.getByRole('table', { name: 'Latency by model' })
+    const head = table.getByRole('columnheader', { name: 'Requests' })
+    await head.waitFor()
+    assert.is(await head.getAttribute('aria-sort'), 'descending')
+    await head.getByRole('button').click()
+    assert.is(await head.getAttribute('aria-sort'), 'ascending')
+    const csv = await page.getByRole('link', { name: 'Latency by model as CSV' }).getAttribute('href')
+    assert.is(csv, '/api/totals.csv?range=2h&by=model')
+    await showView(page, 'Now')
+    await page.getByText('respond').first().waitFor()
+    const download = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Open requests as CSV' }).click()
+    const path = await (await download).path()
+    assert.match(readFileSync(path, 'utf8'), /^owner,model,upstream,phase,age,tokens,pace,gap,bytes\r\n/)
+  })
+})
+
+withChromium('the views and what is in them can be reached by keyboard', async () => {
+  await withPage(scene.operatorSecret, async ({ page }) => {
+    await page.reload()
+    await page.getByRole('navigation').waitFor()
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Tab')
+    assert.is(await page.evaluate('document.activeElement.textContent'), 'Latency')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'Latency' }).waitFor()
+    assert.is(await page.evaluate('document.activeElement.textContent'), 'Latency')
+    assert.is(await page.evaluate('document.activeElement.tagName'), 'H1')
+    const values = page.locator('summary').first()
+    await values.focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('table', { name: 'First byte: values' }).getByRole('row').nth(3).waitFor()
+  })
+})
+
+withChromium('a key is added, shown once, rotated and revoked', async () => {
+  await withPage(scene.operatorSecret, async ({ page }) => {
+    await showView(page, 'Keys')
+    await page.getByRole('button', { name: 'Add a key' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('team').fill('nightly')
+    await dialog.getByLabel('user').fill('builds')
+    await dialog.getByRole('button', { name: 'Add' }).click()
+    const shown = dialog.getByLabel('The new key', { exact: true })
+    await shown.waitFor()
+    const key = await shown.inputValue()
+    assert.match(key, /^lc_prod_nightly_builds_/)
+    await page.keyboard.press('Escape')
+    assert.ok(await shown.isVisible(), 'Escape does not take it away')
+    await dialog.getByRole('button', { name: 'Done' }).click()
+    const row = page.getByRole('row').filter({ hasText: 'nightly/builds' })
+    await row.waitFor()
+    assert.not.match(await page.content(), new RegExp(key))
+    await row.getByRole('button', { name: /^revoke/ }).click()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await row.getByRole('button', { name: /^revoke/ }).click()
+    await dialog.getByRole('button', { name: 'Revoke' }).click()
+    await row.getByText('revoked').waitFor()
+    const other = page.getByRole('row').filter({ hasText: scene.stranger })
+    await other
+      .first()
+      .getByRole('button', { name: /^rotate/ })
+      .click()
+    await dialog.getByRole('button', { name: 'Rotate' }).click()
+    await shown.waitFor()
+  })
+})
+
+withChromium('the holder of a key sees what it did, and nothing of others', async () => {
+  await withPage(scene.holderSecret, async ({ page }) => {
+    const banner = page.getByRole('banner')
+    await banner.getByText(scene.holder).waitFor()
+    const links = await page.getByRole('navigation').getByRole('link').allInnerTexts()
+    assert.equal(links, ['Now', 'Latency', 'Spend', 'Caches', 'Requests', 'Keys', 'Refusals'])
+    await showView(page, 'Keys')
+    await page.getByRole('table', { name: 'Your key' }).getByRole('row').nth(1).waitFor()
+    assert.is(await page.getByRole('button', { name: /^(?:add|rotate|revoke)/i }).count(), 0)
+    await showView(page, 'Spend')
+    const choices = await page.getByRole('group', { name: 'Group by' }).getByRole('button').allInnerTexts()
+    assert.equal(choices, ['model', 'tag'])
+    await page.goto(`${scene.url}?view=upstreams`)
+    await page.getByRole('heading', { level: 1, name: 'Now' }).waitFor()
+  })
+})
+
+withChromium('a name that is markup stays text in every view, below the policy of the page', async () => {
+  await withPage(scene.operatorSecret, async ({ page }) => {
+    for (const view of ['now', 'latency', 'spend&by=model', 'caches', 'requests']) {
+      await page.goto(`${scene.url}?view=${view}`)
+      await page.getByText(scene.hostile).first().waitFor()
+    }
+    const link = page.getByRole('link', { name: scene.hostile }).first()
+    assert.match((await link.getAttribute('href')) ?? '', /^\?view=/)
+    await link.click()
+    await page.getByRole('button', { name: /^Remove the filter model/ }).waitFor()
+    assert.is(await page.evaluate('window.hacked ?? null'), null)
+    assert.is(await page.locator('img, script:not([src])').count(), 0)
+  })
+})
+
+withChromium(
+  'what the policy forbids is not needed: no inline script and no inline style in markup',
+  async () => {
+    await withPage(scene.operatorSecret, async ({ page, errors }) => {
+      await page.getByText('respond').first().waitFor()
+      await page.evaluate(`{
+      const script = document.createElement('script')
+      script.textContent = 'window.hacked = 1'
+      document.body.append(script)
+    }`)
+      assert.is(await page.evaluate('window.hacked ?? null'), null)
+      assert.match(errors.join(), /Content Security Policy/)
+      errors.length = 0
+    })
+  },
+)
+
+withChromium(
+  'an error of the API is shown as text, and where there is nothing, the page says so',
+  async () => {
+    const poor = await openScene({ isEmpty: true, failing: ['/api/keys'] })
+    try {
+      const context = await browser.newContext()
+      const { page } = await openPage(context, poor.url)
+      await page.goto(poor.url)
+      await signIn(page, poor.operatorSecret)
+      await showView(page, 'Latency')
+      await page.getByText('No requests in this range.').waitFor()
+      await showView(page, 'Requests')
+      await page.getByText('No requests yet').waitFor()
+      await showView(page, 'Keys')
+      await page.getByRole('alert').getByText('No data <b>here</b> for /api/keys.').waitFor()
+      await context.close()
+    } finally {
+      await poor.close()
+    }
+  },
+)
+
+test.run()
