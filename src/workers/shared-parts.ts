@@ -3,13 +3,16 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config } from '../config/config.js'
+import type { ListenPlace } from '../config/listen.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
+import type { PageServer } from '../page/page-server.js'
 import { OwnObjectBooks } from '../stored/object-books.js'
 import { LimitServer } from './limit-server.js'
 import type { Link } from './link.js'
 import { StoredServer } from './stored-server.js'
 import { ThoughtServer } from './thought-server.js'
+import type { WorkersLook } from './workers-look.js'
 import type { WorkerCounts, WorkersMetrics } from './workers-metrics.js'
 
 /** Milliseconds between two looks at what is due. */
@@ -19,8 +22,12 @@ export interface SharedPartsOptions {
   readonly config: Config
   readonly log: Log
   /** Null if the relay has no key file. */
-  readonly keyring: Pick<Keyring, 'list'> | null
+  readonly keyring: Pick<Keyring, 'list' | 'find'> | null
   readonly countWorkers: () => WorkerCounts
+  /** The upstream is the built-in demo. */
+  readonly isDemo?: boolean
+  /** The page has changed the key file. */
+  readonly reloadKeys?: () => void
 }
 
 /**
@@ -36,16 +43,28 @@ export class SharedParts {
   /** Null if metrics are off. */
   private readonly metrics: WorkersMetrics | null
   private metricsServer: MetricsServer | null
+  private readonly options: SharedPartsOptions
+  /** Null if there is no page. */
+  private readonly look: WorkersLook | null
+  private page: PageServer | null
   private readonly clock: NodeJS.Timeout
   private config: Config
 
-  private constructor({ config, log, keyring }: SharedPartsOptions, metrics: WorkersMetrics | null) {
+  private constructor(
+    options: SharedPartsOptions,
+    metrics: WorkersMetrics | null,
+    look: WorkersLook | null,
+  ) {
+    const { config, log, keyring } = options
     const bounds = metrics?.bounds ?? new BoundCounters()
     const { folder, fallbackFolder } = config.ledger
     this.log = log
     this.config = config
     this.metrics = metrics
     this.metricsServer = null
+    this.options = options
+    this.look = look
+    this.page = null
     this.limits = new LimitServer({
       config: config.limitRules,
       log,
@@ -69,7 +88,9 @@ export class SharedParts {
       options.config.metrics.listen === null
         ? null
         : new (await import('./workers-metrics.js')).WorkersMetrics(options.countWorkers)
-    const parts = new SharedParts(options, metrics)
+    const look =
+      options.config.admin.listen === null ? null : new (await import('./workers-look.js')).WorkersLook()
+    const parts = new SharedParts(options, metrics, look)
     parts.limits.begin()
     await parts.objects.load()
     return parts
@@ -89,12 +110,35 @@ export class SharedParts {
     return { host: listen.fd === undefined ? listen.host : address, port }
   }
 
+  /**
+   * Serves the page.
+   * @param mayMove if the port is taken, the next one that is free will do
+   * @throws the error of `listen`
+   */
+  async listenForOperators(
+    place: ListenPlace,
+    mayMove: boolean,
+  ): Promise<{ readonly host: string; readonly port: number }> {
+    const { openPrimaryPage } = await import('./primary-page.js')
+    const { options, config, look, limits } = this
+    if (look === null) throw new Error('there is no page')
+    const { server, address } = await openPrimaryPage({ ...options, config, look, limiter: limits.limiter }, place, mayMove)
+    this.page = server
+    return { host: place.host, port: address.port }
+  }
+
+  /** @returns null if there is no page, or the config has a token for it. See `PageServer.printToken` */
+  printPageToken(onSpent: () => void): string | null {
+    return this.config.admin.token === null ? (this.page?.printToken(onSpent) ?? null) : null
+  }
+
   /** Serves a worker that is about to start, until its link closes. */
   serve(number: number, link: Link): void {
     this.limits.serve(link)
     this.stored.follow(link)
     this.thoughts.follow(link)
     this.metrics?.follow(number, link)
+    this.look?.follow(link)
   }
 
   /** Follows another config, ahead of the workers. */
@@ -102,6 +146,7 @@ export class SharedParts {
     const before = this.config
     this.config = config
     this.limits.reconfigure(config.limitRules)
+    this.page?.reconfigure(config.admin)
     if (!isDeepStrictEqual(config.cursor, before.cursor)) this.thoughts.reconfigure(thoughtBoundsOf(config))
   }
 
@@ -114,11 +159,13 @@ export class SharedParts {
   async close(): Promise<void> {
     clearInterval(this.clock)
     this.metricsServer?.close()
+    this.page?.close()
     await Promise.all([this.limits.close(), this.objects.close()])
   }
 
   /** The same at an end that waits for nothing. */
   endNow(): void {
+    this.page?.close()
     this.limits.endNow()
     this.objects.flushNow()
   }

@@ -1,5 +1,6 @@
 import type { TargetRow, Targets, TotalsRow } from '../shapes.js'
 import type { TargetHealth } from '../source.js'
+import { mergeHealth, WELL } from '../target-health.js'
 import type { View } from './endpoint.js'
 import { COUNT_COLUMNS, LATENCY_COLUMNS, listCounts, listLatencies } from './table-columns.js'
 
@@ -29,8 +30,6 @@ export const upstreamsView: View<Targets> = {
   },
 }
 
-const WELL: TargetHealth = { state: 'closed', opened: 0, cooling_ms: 0, refused: null, in_flight: 0 }
-
 /**
  * An upstream with several keys or models has several targets. What was counted is known of the upstream alone, so that
  * it stands in a row of its own then.
@@ -57,22 +56,6 @@ function listTargets(
 /** `upstream#key/model` */
 function upstreamOf(target: string): string {
   return target.split(/[#/]/, 1)[0] ?? target
-}
-
-const STATES: readonly TargetHealth['state'][] = ['closed', 'half_open', 'open']
-
-/** The worst of all, and the sum of what is counted. */
-export function mergeHealth(all: readonly TargetHealth[]): TargetHealth {
-  return all.reduce(
-    (one, other) => ({
-      state: STATES.indexOf(one.state) >= STATES.indexOf(other.state) ? one.state : other.state,
-      opened: one.opened + other.opened,
-      cooling_ms: Math.max(one.cooling_ms, other.cooling_ms),
-      refused: one.refused ?? other.refused,
-      in_flight: one.in_flight + other.in_flight,
-    }),
-    WELL,
-  )
 }
 
 function createRow(name: string, health: TargetHealth, total: TotalsRow | undefined): TargetRow {
