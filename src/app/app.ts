@@ -355,7 +355,6 @@ export class App {
   /** Cuts every client off and stops listening, at once. Every open request is recorded when this returns. */
   stop(): void {
     this.operators?.close()
-    this.parts.rollups?.close()
     this.listener.close()
     this.configWatch?.close()
     this.priceWatch?.close()
@@ -375,6 +374,7 @@ export class App {
     this.keyring?.close()
     const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
     await this.snapshot?.close()
+    this.parts.rollups?.close()
     await this.operators?.end()
     return lost
   }

@@ -40,12 +40,13 @@ export async function openPagePort(
     reportLooks(worker.link, look)
     return NO_WAY
   }
-  if (rollups === null) return NO_WAY
+  const sums = rollups?.parts ?? null
+  if (sums === null) return NO_WAY
   const isDemo = useDemo !== undefined
   const source = {
     facts: { workers: 1, startedAt: Date.now(), isDemo },
-    sums: rollups.rollups,
-    requests: rollups.recent,
+    sums: sums.rollups,
+    requests: sums.recent,
     keys: createPageKeys(keyring, config.keys.file, reloadKeys),
     limits: createPageLimits(limiter),
     look: async (question: Parameters<typeof lookAt>[1]) => look(question),

@@ -55,6 +55,7 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
     log,
     keyring,
     isDemo: demo !== null,
+    zone: settings.admin.listen === null ? null : settings.admin.timezone,
     countWorkers: () => relay.counts,
     reloadKeys: () => relay.reloadKeys(),
   })

@@ -4,12 +4,14 @@ import type { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config } from '../config/config.js'
 import type { ListenPlace } from '../config/listen.js'
+import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { PageServer } from '../page/page-server.js'
 import { OwnObjectBooks } from '../stored/object-books.js'
 import { LimitServer } from './limit-server.js'
 import type { Link } from './link.js'
+import type { RollupServer } from './rollup-server.js'
 import { StoredServer } from './stored-server.js'
 import { ThoughtServer } from './thought-server.js'
 import type { WorkersLook } from './workers-look.js'
@@ -28,11 +30,13 @@ export interface SharedPartsOptions {
   readonly isDemo?: boolean
   /** The page has changed the key file. */
   readonly reloadKeys?: () => void
+  /** IANA name of the zone in which the page's days begin; null, or not given: there is no page. */
+  readonly zone?: string | null
 }
 
 /**
  * What all workers share, in the primary: the counters of the limits, the stored objects, the thinking of earlier
- * turns, and the metrics of all.
+ * turns, and the metrics and rollups of all.
  */
 export class SharedParts {
   private readonly log: Log
@@ -40,6 +44,8 @@ export class SharedParts {
   private readonly objects: OwnObjectBooks
   private readonly stored: StoredServer
   private readonly thoughts: ThoughtServer
+  /** Null without the page. */
+  readonly rollups: RollupServer | null
   /** Null if metrics are off. */
   private readonly metrics: WorkersMetrics | null
   private metricsServer: MetricsServer | null
@@ -53,6 +59,7 @@ export class SharedParts {
   private constructor(
     options: SharedPartsOptions,
     metrics: WorkersMetrics | null,
+    rollups: RollupServer | null,
     look: WorkersLook | null,
   ) {
     const { config, log, keyring } = options
@@ -61,6 +68,7 @@ export class SharedParts {
     this.log = log
     this.config = config
     this.metrics = metrics
+    this.rollups = rollups
     this.metricsServer = null
     this.options = options
     this.look = look
@@ -88,9 +96,9 @@ export class SharedParts {
       options.config.metrics.listen === null
         ? null
         : new (await import('./workers-metrics.js')).WorkersMetrics(options.countWorkers)
-    const look =
-      options.config.admin.listen === null ? null : new (await import('./workers-look.js')).WorkersLook()
-    const parts = new SharedParts(options, metrics, look)
+    const rollups = await openRollups(options)
+    const look = rollups === null ? null : new (await import('./workers-look.js')).WorkersLook()
+    const parts = new SharedParts(options, metrics, rollups, look)
     parts.limits.begin()
     await parts.objects.load()
     return parts
@@ -120,9 +128,10 @@ export class SharedParts {
     mayMove: boolean,
   ): Promise<{ readonly host: string; readonly port: number }> {
     const { openPrimaryPage } = await import('./primary-page.js')
-    const { options, config, look, limits } = this
-    if (look === null) throw new Error('there is no page')
-    const { server, address } = await openPrimaryPage({ ...options, config, look, limiter: limits.limiter }, place, mayMove)
+    const { options, config, rollups, look, limits } = this
+    if (look === null || rollups === null) throw new Error('there is no page')
+    const parts = { ...options, config, look, limiter: limits.limiter, rollups }
+    const { server, address } = await openPrimaryPage(parts, place, mayMove)
     this.page = server
     return { host: place.host, port: address.port }
   }
@@ -139,6 +148,9 @@ export class SharedParts {
     this.thoughts.follow(link)
     this.metrics?.follow(number, link)
     this.look?.follow(link)
+    if (this.rollups !== null) this.rollups.follow(number, link)
+    // A worker may have read a config by now that has a page: what it tells then would wait in memory.
+    else link.receive('rollups', ignore)
   }
 
   /** Follows another config, ahead of the workers. */
@@ -160,6 +172,7 @@ export class SharedParts {
     clearInterval(this.clock)
     this.metricsServer?.close()
     this.page?.close()
+    this.rollups?.close()
     await Promise.all([this.limits.close(), this.objects.close()])
   }
 
@@ -169,6 +182,13 @@ export class SharedParts {
     this.limits.endNow()
     this.objects.flushNow()
   }
+}
+
+/** Loaded only where it is used. The zone is null without the page. */
+async function openRollups({ config, log, zone = null }: SharedPartsOptions): Promise<RollupServer | null> {
+  if (zone === null) return null
+  const { RollupServer } = await import('./rollup-server.js')
+  return RollupServer.open({ config, zone, log })
 }
 
 function thoughtBoundsOf({ cursor }: Config): { readonly maxBytes: number; readonly maxAgeMs: number } {

@@ -100,6 +100,17 @@ export class Histogram {
 /** The smallest and the largest value, then buckets and their counts in turn; 0 for no values. */
 export type Packed = readonly number[] | 0
 
+/** The values of a histogram, each within `MAX_ERROR`, and how many of them there are. */
+export function listValues(packed: Packed): (readonly [value: number, count: number])[] {
+  if (packed === 0) return []
+  const values: (readonly [number, number])[] = []
+  for (let at = 2; at < packed.length; at += 2) {
+    const bucket = packed[at] as number
+    values.push([bucket === LOWEST ? (packed[0] as number) : middleOf(bucket), packed[at + 1] as number])
+  }
+  return values
+}
+
 /** Bucket i counts values above GROWTH ** (i - 1) and up to GROWTH ** i. */
 function bucketOf(value: number): number {
   return Math.ceil(Math.log(value) / LOG_GROWTH)

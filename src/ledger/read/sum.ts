@@ -1,6 +1,6 @@
 import { formatNanoUsd } from '../../lib/nano-usd.js'
 import { type Entry, isError } from './entry.js'
-import { Histogram, type Packed } from './histogram.js'
+import { Histogram, listValues, type Packed } from './histogram.js'
 import { addWhole, formatWhole, parseWhole, toNumber, type Whole } from './whole.js'
 
 /** Sums over requests. A sum is null if the value is unknown for all of them. */
@@ -147,6 +147,38 @@ export function readRowUse(row: SumRow, from: number): { readonly tokens: Whole;
   const read = (at: number): Whole | null => parseWhole(row[from + at] as number | string | null)
   const add = (one: number, other: number): Whole => addWhole(addWhole(0, read(one)), read(other)) ?? 0
   return { tokens: add(2, 4), nano: add(7, 8) }
+}
+
+/** What a row sums up, in numbers: for those who keep no exact sums. */
+export interface RowSums {
+  readonly requests: number
+  readonly errors: number
+  readonly promptTokens: number
+  readonly cachedTokens: number
+  readonly completionTokens: number
+  readonly reasoningTokens: number
+  readonly costNano: number
+  readonly unpriced: number
+  /** Values and how many requests had them, within 1 %. */
+  readonly firstTokenMs: readonly (readonly [value: number, count: number])[]
+  readonly addedUs: readonly (readonly [value: number, count: number])[]
+}
+
+/** @param from index of the sum in the row */
+export function readRowSums(row: SumRow, from: number): RowSums {
+  const read = (at: number): number => toNumber(parseWhole(row[from + at] as number | string | null)) ?? 0
+  return {
+    requests: read(0),
+    errors: read(1),
+    promptTokens: read(2),
+    cachedTokens: read(3),
+    completionTokens: read(4),
+    reasoningTokens: read(5),
+    costNano: read(7),
+    unpriced: read(9),
+    firstTokenMs: listValues(row[from + 11] as Packed),
+    addedUs: listValues(row[from + 12] as Packed),
+  }
 }
 
 /** Rounds to the three decimals of the ledger. */

@@ -15,6 +15,14 @@ import { type LedgerFolderEvents, LedgerFolders, PATIENCE, type Patience } from 
 
 const DAY_MS = 86_400_000
 
+/** Those who show the records as they are made. Called within the making of each: it has to be short. */
+export interface RecordFollower {
+  /** @param line of the ledger, with its end */
+  onRecord(line: string, summary: RequestSummary): void
+  /** A record that an earlier start could not write is one of this start. */
+  onAdopted(line: string): void
+}
+
 /**
  * The relay gathers summaries for this time before it hands them on (`Recorder`); a longer `ledger.flushMs` is waited
  * for here. Both together are the time in which a `kill -9` can lose a record.
@@ -33,6 +41,8 @@ export const MAX_GATHER_MS = 20
 export class Ledger implements SummarySink {
   /** Identifies this start of the relay in the records. */
   readonly writer: string
+  /** Is told of each record when it is made, with its line; null: nobody is. */
+  follower: RecordFollower | null
   private readonly options: Config['ledger']
   private readonly log: Pick<Log, 'warn' | 'info'>
   private readonly prices: Prices | null
@@ -70,6 +80,7 @@ export class Ledger implements SummarySink {
     worker: number | null = null,
   ) {
     this.writer = `w-${randomBytes(6).toString('hex')}`
+    this.follower = null
     this.options = options
     this.log = log
     this.prices = prices
@@ -156,7 +167,9 @@ export class Ledger implements SummarySink {
   record(summary: RequestSummary): void {
     if (!isRecorded(summary)) return
     this.seq++
-    this.add(formatRecord(summary, this.writer, this.seq, this.prices), summary.closedAt)
+    const line = formatRecord(summary, this.writer, this.seq, this.prices)
+    this.add(line, summary.closedAt)
+    this.follower?.onRecord(line, summary)
   }
 
   /** More records follow in the next turns: one write is for all of them. */
@@ -179,6 +192,7 @@ export class Ledger implements SummarySink {
     this.seq++
     const line = format(this.writer, this.seq)
     this.add(line, Date.now())
+    this.follower?.onAdopted(line)
     return line
   }
 

@@ -1,0 +1,18 @@
+import { once } from 'node:events'
+import { setPriority } from 'node:os'
+import { parentPort, workerData } from 'node:worker_threads'
+import { type RebuildNews, type RebuildTask, rebuild } from './rebuild.js'
+
+/** Behind all that serves requests, and before what is only for idle times. */
+const NICE = 10
+
+if (parentPort !== null) {
+  const port = parentPort
+  // On Linux a thread has a priority of its own; elsewhere it would be that of the whole relay.
+  if (process.platform === 'linux') setPriority(NICE)
+  await rebuild(workerData as RebuildTask, async (news: RebuildNews) => {
+    port.postMessage(news)
+    if (news.kind !== 'end') await once(port, 'message')
+  })
+  port.close()
+}
