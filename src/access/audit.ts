@@ -42,7 +42,7 @@ export interface AuditEntry {
   readonly by: string
   /** Who had called `sudo`; null for nobody. */
   readonly sudo: string | null
-  /** Session of the page that has made the change; null for a command. */
+  /** Session of the page that has made the change, and its address; null for a command. */
   readonly page: string | null
   readonly op: string
   readonly id: string

@@ -38,8 +38,8 @@ import { readNextConfig } from './next-config.js'
 import { openKeyring } from './open-keyring.js'
 import { OperatorPorts } from './operator-ports.js'
 import { nameHost, type Ports, refuseOpenRelay } from './ports.js'
-import { openRollups } from './rollup-way.js'
 import { watchPriceFile } from './price-watch.js'
+import { openRollups } from './rollup-way.js'
 
 /**
  * Builds a whole relay from a config, and nothing else does. Nothing listens yet, and no upstream is connected.
@@ -66,7 +66,13 @@ export async function createApp(given: AppOptions): Promise<App> {
     handler.tick(performance.now())
     endRequests()
   }
-  const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
+  let ownKeyring: Keyring | null
+  try {
+    ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
+  } catch (error) {
+    rollups?.close()
+    throw error
+  }
   prices?.follow(config.upstreams)
   const upstreams = createUpstreams(config, [], createCredentialLogger(log))
   const accounts = createAccountRules(config, log)

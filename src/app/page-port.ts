@@ -15,8 +15,8 @@ export interface PageWay {
 const NO_WAY: PageWay = { server: null, port: NO_PAGE }
 
 /**
- * Serves the page, if the config says so. The page of several workers is the primary's: a worker tells it which requests
- * are open. Nothing of the page is loaded where there is none.
+ * Serves the page, if the config says so. The page of several workers is the primary's: a worker tells it which
+ * requests are open. Nothing of the page is loaded where there is none.
  * @param reloadKeys the key file was changed
  * @throws {ListenError}
  */

@@ -117,7 +117,7 @@ export function formatAudit(entries: readonly AuditEntry[]): string {
   let text = ''
   for (const { ts, op, id, by, sudo, page, old, new: current } of entries) {
     // A relay that somebody has started by sudo is theirs; the change is of who looked at its page.
-    const who = page !== null ? page : sudo === null ? by : `${by} (sudo of ${sudo})`
+    const who = page !== null ? `page ${page}` : sudo === null ? by : `${by} (sudo of ${sudo})`
     text += fitLine(`${ts.slice(0, 19).replace('T', ' ')}  ${op.padEnd(7)}  ${id}  by ${who}`)
     for (const [name, value] of Object.entries(current)) {
       const before = old !== null && name in old ? `${formatValue(old[name])} -> ` : ''

@@ -91,7 +91,11 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
 }
 
 /** @throws {ListenError} */
-async function listenForOperators({ admin }: Config, shared: SharedParts, isDemo: boolean): Promise<PagePort> {
+async function listenForOperators(
+  { admin }: Config,
+  shared: SharedParts,
+  isDemo: boolean,
+): Promise<PagePort> {
   const place = admin.listen
   if (place === null) return NO_PAGE
   const found = await shared.listenForOperators(place, isDemo).catch((error: unknown) => {
@@ -286,7 +290,8 @@ class PrimaryProcess {
       if (formatAddress(listen) !== formatAddress(config.listen)) later.push('listen')
       if (workers !== config.workers) later.push('workers')
       if (JSON.stringify(metrics) !== JSON.stringify(config.metrics)) later.push('metrics')
-      if (this.useDemo === null && admin.listen?.port !== config.admin.listen?.port) later.push('admin.listen')
+      if (this.useDemo === null && admin.listen?.port !== config.admin.listen?.port)
+        later.push('admin.listen')
       if (later.length > 0) {
         const names = later.join(', ')
         this.log.warn({ settings: later }, `${names}: only a stop and a start of the relay can change this`)

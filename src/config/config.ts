@@ -105,7 +105,11 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const secrets = new Reader(source.env, folder, problems)
   const tls = resolveTls(parsed, secrets)
-  const admin = resolveAdmin(parsed, { listen: ownPlace(address), 'metrics.listen': ownPlace(metrics.listen) }, secrets)
+  const admin = resolveAdmin(
+    parsed,
+    { listen: ownPlace(address), 'metrics.listen': ownPlace(metrics.listen) },
+    secrets,
+  )
   const destinations = resolveDestinations(known, secrets)
   const { limits, limitRules } = resolveLimits(parsed.limits, secrets)
   const doubts = findLimitDoubts(limitRules, limits, parsed.keys.mode)

@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net'
-import type { AdminConfig } from '../config/admin.js'
 import type { Config } from '../config/config.js'
 import type { ListenPlace } from '../config/listen.js'
 import { readErrorCode } from '../lib/error-code.js'
@@ -32,7 +31,7 @@ export async function openPage(
   const server = new PageServer({
     source,
     assets: loadAssets(log),
-    settings: settingsOf(admin),
+    settings: admin,
     trustedProxies,
     log,
   })
@@ -43,15 +42,6 @@ export async function openPage(
       if (!mayMove || moved >= MOST_PORTS || readErrorCode(error) !== 'EADDRINUSE') throw error
     }
   }
-}
-
-/** Follows another config. */
-export function followConfig(server: PageServer, { admin }: Pick<Config, 'admin'>): void {
-  server.reconfigure(settingsOf(admin))
-}
-
-function settingsOf({ token, hosts }: AdminConfig): Pick<AdminConfig, 'token' | 'hosts'> {
-  return { token, hosts }
 }
 
 /** Without its files the page is of use to programs alone. @returns null if they are missing */

@@ -38,14 +38,18 @@ export function joinOpen(all: readonly OpenRequests[]): OpenRequests {
 class Collector {
   private count: number
   private oldest: Exchange[]
+  /** Requests from then on are too young to be shown. */
+  private youngestAt: number
 
   constructor() {
     this.count = 0
     this.oldest = []
+    this.youngestAt = Number.POSITIVE_INFINITY
   }
 
   add(exchange: Exchange): void {
     this.count++
+    if (exchange.timeline.startedAt >= this.youngestAt) return
     this.oldest.push(exchange)
     if (this.oldest.length >= 4 * MOST_OPEN_ROWS) this.trim()
   }
@@ -57,7 +61,9 @@ class Collector {
 
   private trim(): void {
     this.oldest.sort((one, other) => one.timeline.startedAt - other.timeline.startedAt)
-    this.oldest.length = Math.min(this.oldest.length, MOST_OPEN_ROWS)
+    if (this.oldest.length < MOST_OPEN_ROWS) return
+    this.oldest.length = MOST_OPEN_ROWS
+    this.youngestAt = this.oldest.at(-1)?.timeline.startedAt ?? this.youngestAt
   }
 }
 

@@ -119,11 +119,11 @@ export class PageRoutes {
       live.open(req, res, session, () => signIn.find(req) !== null)
       return null
     }
-    const isPost = method === 'POST'
-    if (isPost) checkOrigin(req)
+    const isAction = method === 'POST'
+    if (isAction) checkOrigin(req)
     // What a holder may not do is refused whatever the body says.
-    const body = isPost && session.key === null ? await readJson(req) : null
-    const asker = { req, session, source, query, address: signIn.addressOf(req), log }
+    const body = isAction && session.key === null ? await readJson(req) : null
+    const asker = { isAction, session, source, query, address: signIn.addressOf(req), log }
     return answerApi(place, asker, body)
   }
 
@@ -145,7 +145,7 @@ export class PageRoutes {
   private async welcome(req: IncomingMessage, session: PageSession, cookie: string): Promise<PageResponse> {
     const { source, signIn, log } = this.parts
     const query = new URLSearchParams()
-    const asker = { req, session, source, query, address: signIn.addressOf(req), log }
+    const asker = { isAction: false, session, source, query, address: signIn.addressOf(req), log }
     const response = await answerApi(findPlace(SESSION), asker, null)
     return { ...response, headers: { ...response.headers, 'set-cookie': cookie } }
   }

@@ -7,7 +7,7 @@ const RETRY_MS = 10_000
 /** Addresses that are remembered; beyond it the oldest is forgotten. */
 const MOST_ADDRESSES = 10_000
 
-/** Slows down those who try tokens: a token has at least 16 characters, so that ten tries and six a minute find none. */
+/** Slows down those who try tokens: of 16 characters and more, ten tries at once and six a minute find none. */
 export class SignInLimit {
   /** Failures that count, and when that was so, by address. */
   private readonly failures: Map<string, { count: number; at: number }>

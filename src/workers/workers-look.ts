@@ -70,7 +70,9 @@ export class WorkersLook {
 }
 
 function joinLooks({ all, keys }: LookQuestion, found: readonly Look[]): Look {
-  const byKey = Object.fromEntries(keys.map((key) => [key, joinOpen(found.flatMap((look) => look.byKey[key] ?? []))]))
+  const byKey = Object.fromEntries(
+    keys.map((key) => [key, joinOpen(found.flatMap((look) => look.byKey[key] ?? []))]),
+  )
   const everyone = found.flatMap((look): OpenRequests[] => (look.all === null ? [] : [look.all]))
   const byTarget = new Map<string, TargetHealth[]>()
   for (const { targets } of found)

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { formatCsvTable } from '../../lib/csv.js'
 import type { Log } from '../../observe/log.js'
 import { narrowSource } from '../narrowed-source.js'
@@ -90,7 +89,8 @@ export function listMethods(place: ApiPlace | null): readonly string[] {
 
 /** Somebody's request for the API. */
 export interface ApiAsker {
-  readonly req: IncomingMessage
+  /** To act, and not to look. */
+  readonly isAction: boolean
   readonly session: PageSession
   readonly source: PageSource
   readonly query: URLSearchParams
@@ -110,10 +110,9 @@ export async function answerApi(
   body: unknown,
 ): Promise<PageResponse> {
   if (place === null) throw new ApiRefusal(404, 'not_found', 'there is nothing at this path')
-  const { req, session, source, query, address, log } = asker
+  const { isAction, session, source, query, address, log } = asker
   const { key } = session
-  const isPost = req.method === 'POST'
-  if (isPost && key !== null)
+  if (isAction && key !== null)
     throw new ApiRefusal(403, 'forbidden', 'only operators may do this: sign in with the token of this page')
   const call: ApiCall = {
     session,
@@ -125,7 +124,7 @@ export async function answerApi(
     address,
     log,
   }
-  if (isPost) {
+  if (isAction) {
     const value = (await place.action?.act(call)) ?? null
     return value === null
       ? { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }

@@ -53,7 +53,7 @@ const DONE: Readonly<Record<KeyFileChange['op'], string>> = {
 async function change(call: ApiCall, what: KeyFileChange): Promise<NewKey> {
   const { source, session, address, log } = call
   if (source.keys === null) throw new ApiRefusal(409, 'no_key_file', 'this relay has no key file')
-  const page = `page, session ${session.name}${address === null ? '' : ` from ${address}`}`
+  const page = `${session.name}${address === null ? '' : ` from ${address}`}`
   const { id, key, problem } = await changeKeyFile({ file: source.keys.file, page, ...what })
   log.info(
     { key: id, session: session.name, client_address: address },

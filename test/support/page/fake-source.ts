@@ -35,6 +35,7 @@ export interface FakeSource extends PageSource {
   keyIds: string[]
   /** Resolves each look; a test may replace it. */
   answerLook: (question: LookQuestion) => Promise<void>
+  close(): void
 }
 
 const DAY_MS = 86_400_000
@@ -48,6 +49,7 @@ export function createFakeSource(keyFile: string | null, keyIds: string[] = []):
     asked,
     keyIds: ids,
     answerLook: async () => {},
+    close: () => keyring?.close(),
     facts: { workers: 1, startedAt: Date.now() - 3_600_000, isDemo: false },
     sums: {
       zone: 'UTC',

@@ -87,6 +87,7 @@ export async function openPage(options: SceneOptions = {}): Promise<PageScene> {
     close() {
       for (const client of clients) client.destroy()
       page.close()
+      source.close()
       rmSync(folder, { recursive: true, force: true })
     },
   }
