@@ -14,6 +14,7 @@ import { appendLines, createFileError } from './keyfile.js'
  *   {"v":1,"ts":"…","by":"root","sudo":"alice","op":"changed","id":"k_…",
  *    "old":{"models":null},"new":{"models":["gpt-*"]},"line":"…","chain":"…"}
  *
+ * `by` is who the process belongs to. A change by the page of a relay has `page` too, which names the session.
  * `line` is a hash of the line in the key file. `chain` is a hash of the audit line before it and of that line's own
  * link: a line that is changed, removed or moved later does not fit any more.
  */
@@ -41,6 +42,8 @@ export interface AuditEntry {
   readonly by: string
   /** Who had called `sudo`; null for nobody. */
   readonly sudo: string | null
+  /** Session of the page that has made the change, and its address; null for a command. */
+  readonly page: string | null
   readonly op: string
   readonly id: string
   readonly old: Readonly<Record<string, unknown>> | null
@@ -73,11 +76,16 @@ export function hashLine(line: string): string {
 
 /**
  * Appends changes to the audit of a key file.
+ * @param page session of the page that has made them; null for a command
  * @throws {KeyringError} if it cannot be read or written
  */
-export function appendAudit(keyFile: string, changes: readonly KeyChange[]): void {
+export function appendAudit(
+  keyFile: string,
+  changes: readonly KeyChange[],
+  page: string | null = null,
+): void {
   const file = auditFileOf(keyFile)
-  const who = readUser()
+  const who = { ...readUser(), ...(page === null ? {} : { page: toPrintable(page) }) }
   const lines: string[] = []
   let chain = nextLink(readAudit(file))
   for (const { ts, op, id, old, new: current, line } of changes) {
@@ -157,12 +165,13 @@ function parseEntry(line: string): (AuditEntry & { readonly chain: string }) | n
     return null
   }
   if (!isObject(fields) || !isObject(fields.new)) return null
-  const { ts, by, sudo, op, id, old, new: current, line: hash, chain } = fields
+  const { ts, by, sudo, page, op, id, old, new: current, line: hash, chain } = fields
   if (![ts, by, op, id, hash, chain].every((value) => typeof value === 'string')) return null
   return {
     ts: String(ts),
     by: String(by),
     sudo: typeof sudo === 'string' ? sudo : null,
+    page: typeof page === 'string' ? page : null,
     op: String(op),
     id: String(id),
     old: isObject(old) ? old : null,
@@ -188,5 +197,5 @@ function readUser(): { by: string; sudo?: string } {
 }
 
 function toPrintable(name: string): string {
-  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 64)
+  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 80)
 }

@@ -13,6 +13,8 @@ export interface ChangeOptions {
   readonly now?: () => number
   /** The change is made, and could not be added to the audit. The message is one line. */
   readonly onProblem?: (message: string) => void
+  /** The session of the page that makes the change, for the audit; not given: a command makes it. */
+  readonly page?: string
 }
 
 export interface IssueOptions extends ChangeOptions {
@@ -117,13 +119,13 @@ export function findKey(file: string, idOrKey: string): StoredKey {
 }
 
 /** Makes one change: nothing is written if `act` throws, and everything in one write if it does not. */
-function change<T>(file: string, { now, onProblem }: ChangeOptions, act: (edit: Edit) => T): T {
+function change<T>(file: string, { now, onProblem, page }: ChangeOptions, act: (edit: Edit) => T): T {
   return withLock(file, () => {
     const edit = new Edit(file, parseKeyFile(readIfExists(file)?.text ?? ''), (now ?? Date.now)())
     const result = act(edit)
     appendLines(file, edit.lines)
     try {
-      appendAudit(file, edit.changes)
+      appendAudit(file, edit.changes, page)
     } catch (error) {
       // The key file counts: a key has to be revocable although the audit cannot be written.
       const why = error instanceof Error ? error.message : String(error)

@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { isLoopback, type ListenPlace } from '../config/listen.js'
-import { findHostFlaw, readHostname } from '../http/host.js'
+import { isSafeHost } from '../http/host.js'
 import { bindServer } from '../lib/bind-server.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
@@ -48,7 +48,7 @@ export class MetricsServer {
         req.socket.destroy()
         return
       }
-      if (!isCalledRight(req, names)) {
+      if (!isSafeHost(req.rawHeaders, req.httpVersionMinor, names, true)) {
         res.writeHead(421, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
         res.end('This name is not known here. Add it to metrics.hosts, or use the IP address.\n')
         return
@@ -89,17 +89,4 @@ export class MetricsServer {
     this.http.close()
     this.http.closeAllConnections()
   }
-}
-
-/**
- * Whether the Host of a request is none that a web page could have: a page whose name points to this machine (DNS
- * rebinding) could read the metrics in the browser of somebody who reaches them. Such a name has a dot.
- */
-function isCalledRight(
-  { rawHeaders, httpVersionMinor, headers }: IncomingMessage,
-  names: readonly string[],
-): boolean {
-  if (findHostFlaw(rawHeaders, httpVersionMinor) !== null) return false
-  const name = readHostname(headers.host ?? 'localhost')
-  return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.localhost') || names.includes(name)
 }

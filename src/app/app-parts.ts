@@ -10,6 +10,7 @@ import type { RequestHandler } from '../server/request-handler.js'
 import type { ServerCertificate } from '../server/tls-certificate.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
 import type { Upstream } from '../upstream/upstream.js'
+import type { RollupWay } from './rollup-way.js'
 
 /** A reload that this process has asked for is not logged. */
 export interface OwnKeyReload {
@@ -29,6 +30,8 @@ export interface AppParts {
   readonly slowness: SlownessWatch
   readonly handler: RequestHandler
   readonly listener: Listener
+  /** Null without a page. */
+  readonly rollups: RollupWay | null
   /** Null without TLS. */
   readonly certificate: ServerCertificate | null
 }

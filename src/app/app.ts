@@ -1,8 +1,6 @@
 import { join } from 'node:path'
 import type { Keyring } from '../access/keyring.js'
-import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config } from '../config/config.js'
-import type { ListenPlace } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Limiter } from '../limits/limiter.js'
@@ -23,7 +21,6 @@ import { OwnObjectBooks } from '../stored/object-books.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
-import type { MetricsReporter } from '../workers/metrics-reporter.js'
 import { RemoteObjectBooks } from '../workers/remote-object-books.js'
 import { RemoteThoughts } from '../workers/remote-thoughts.js'
 import { createAccountRules } from './account-rules.js'
@@ -39,8 +36,10 @@ import { createLimits } from './limit-parts.js'
 import { ListenError } from './listen-error.js'
 import { readNextConfig } from './next-config.js'
 import { openKeyring } from './open-keyring.js'
-import { type MetricsPort, NO_METRICS, nameHost, type Ports, refuseOpenRelay } from './ports.js'
+import { OperatorPorts } from './operator-ports.js'
+import { nameHost, type Ports, refuseOpenRelay } from './ports.js'
 import { watchPriceFile } from './price-watch.js'
+import { openRollups } from './rollup-way.js'
 
 /**
  * Builds a whole relay from a config, and nothing else does. Nothing listens yet, and no upstream is connected.
@@ -55,6 +54,9 @@ export async function createApp(given: AppOptions): Promise<App> {
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const certificate = config.listen.tls === null ? null : readCertificate(config.listen.tls)
+  const ledger =
+    options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices, worker?.number ?? null)
+  const rollups = await openRollups(options, ledger)
   const ownKeyReload = { isRunning: false }
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
@@ -64,13 +66,17 @@ export async function createApp(given: AppOptions): Promise<App> {
     handler.tick(performance.now())
     endRequests()
   }
-  const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
+  let ownKeyring: Keyring | null
+  try {
+    ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
+  } catch (error) {
+    rollups?.close()
+    throw error
+  }
   prices?.follow(config.upstreams)
   const upstreams = createUpstreams(config, [], createCredentialLogger(log))
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
-  const ledger =
-    options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices, worker?.number ?? null)
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
@@ -90,6 +96,7 @@ export async function createApp(given: AppOptions): Promise<App> {
   if (ledger !== null) sinks.unshift(options.limits?.holdRecords(ledger) ?? ledger)
   // These decide what the ledger makes a record of.
   sinks.unshift(stored, limiter)
+  if (rollups !== null) sinks.push(rollups.sink)
   const thoughts = worker === null ? null : new RemoteThoughts(worker.link)
   const handler = new RequestHandler({
     config,
@@ -117,6 +124,7 @@ export async function createApp(given: AppOptions): Promise<App> {
     handler,
     listener,
     certificate,
+    rollups,
   }
   return new App(options, parts)
 }
@@ -126,6 +134,7 @@ export class App {
   /** The key file's keys; null where there is no key file. */
   readonly keyring: Keyring | null
   private readonly options: AppOptions
+  private readonly parts: AppParts
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
   private readonly ledger: Bookkeeper | null
@@ -137,9 +146,7 @@ export class App {
   private readonly handler: RequestHandler
   private readonly listener: Listener
   private readonly keepWarm: KeepWarm
-  private metricsServer: MetricsServer | null
-  /** Of a worker: the primary shows its metrics. */
-  private reporter: MetricsReporter | null
+  private operators: OperatorPorts | null
   private configWatch: FileWatch | null
   private priceWatch: FileWatch | null
   /** What the files of `listen.tls` had at the start; null without TLS. */
@@ -166,8 +173,8 @@ export class App {
     this.handler = parts.handler
     this.listener = parts.listener
     this.keepWarm = new KeepWarm(createKeepWarmLogger(options.log, () => this.current))
-    this.metricsServer = null
-    this.reporter = null
+    this.operators = null
+    this.parts = parts
     this.configWatch = null
     this.priceWatch = null
     this.certificate = parts.certificate
@@ -191,7 +198,7 @@ export class App {
    * @throws {ListenError} the caller must call `close` in this case too
    */
   async listen(): Promise<Ports> {
-    const { listen, metrics, file } = this.current
+    const { listen, file } = this.current
     for (const upstream of this.router.upstreams) void upstream.start()
     this.limiter.begin()
     const bound = await this.listener.listen().catch((error: unknown) => {
@@ -203,7 +210,7 @@ export class App {
         { fd: listen.fd, host: bound.address, port: bound.port },
         'listens on a socket that was handed over',
       )
-    const scraped = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
+    this.operators = await OperatorPorts.open(this.parts, this.current, this.options, () => this.reloadKeys())
     if (this.options.source !== null) this.authorities.follow(this.current)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
@@ -212,7 +219,7 @@ export class App {
     this.certificateWatch = this.watchCertificate()
     await this.ledger?.begin()
     this.snapshot?.start()
-    return { host: nameHost(listen, bound), port: bound.port, ...(scraped ?? NO_METRICS) }
+    return { host: nameHost(listen, bound), port: bound.port, ...this.operators.ports }
   }
 
   private watchCertificate(): CertificateWatch | null {
@@ -225,27 +232,9 @@ export class App {
     return watch
   }
 
-  private async listenForScrapers(place: ListenPlace): Promise<MetricsPort | null> {
-    const { metrics, handler } = this
-    if (metrics === null) return null
-    const { createPage, MetricsServer } = await import('../admin/metrics-server.js')
-    const page = createPage(metrics, handler)
-    const { worker = null } = this.options
-    if (worker !== null) {
-      const { MetricsReporter } = await import('../workers/metrics-reporter.js')
-      const { link } = worker
-      this.reporter = new MetricsReporter({
-        link,
-        list: () => metrics.list(handler),
-        profiler: page.profiler,
-      })
-      return null
-    }
-    this.metricsServer = new MetricsServer(page, this.current.metrics.hosts, this.log)
-    const bound = await this.metricsServer.listen(place).catch((error: unknown) => {
-      throw new ListenError(place, 'metrics.listen', error)
-    })
-    return { metricsHost: nameHost(place, bound), metricsPort: bound.port }
+  /** @returns null if there is no page, or the config has a token for it. See `PageServer.printToken` */
+  printPageToken(onSpent: () => void): string | null {
+    return this.current.admin.token === null ? (this.operators?.printToken(onSpent) ?? null) : null
   }
 
   /**
@@ -304,6 +293,7 @@ export class App {
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
     this.limiter.reconfigure(config.limitRules)
+    this.operators?.reconfigure(config)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retireUpstream(upstream)
     void this.connectUpstreams()
@@ -370,7 +360,7 @@ export class App {
 
   /** Cuts every client off and stops listening, at once. Every open request is recorded when this returns. */
   stop(): void {
-    this.metricsServer?.close()
+    this.operators?.close()
     this.listener.close()
     this.configWatch?.close()
     this.priceWatch?.close()
@@ -390,7 +380,8 @@ export class App {
     this.keyring?.close()
     const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
     await this.snapshot?.close()
-    await this.reporter?.close()
+    this.parts.rollups?.close()
+    await this.operators?.end()
     return lost
   }
 }

@@ -7,7 +7,7 @@ import type { ListenPlace } from '../config/listen.js'
 export class ListenError extends Error {
   readonly place: ListenPlace
   /** The setting that the place comes from, or that forbids it. */
-  readonly setting: 'listen' | 'metrics.listen' | 'keys.mode'
+  readonly setting: 'listen' | 'metrics.listen' | 'admin.listen' | 'keys.mode'
 
   constructor(place: ListenPlace, setting: ListenError['setting'], cause: unknown) {
     super(`cannot listen on ${place.host}:${place.port}`, { cause })

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isPublicAdmin } from '../config/admin.js'
 import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
 import { resolveUpstreamTimeouts } from '../config/upstreams.js'
@@ -68,6 +69,9 @@ function readUsable(
 function mergeReloadable(read: Config, current: Config): Config {
   const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, direct, limitRules, warnings } =
     read
+  // The page may stay at a public address although the file says otherwise now: not without a token.
+  const token = read.admin.token ?? (isPublicAdmin(current.admin) ? current.admin.token : null)
+  const admin = { ...current.admin, token, hosts: read.admin.hosts }
   const timeouts = { ...current.timeouts, ...resolveUpstreamTimeouts(read.timeouts) }
   return {
     ...current,
@@ -81,6 +85,7 @@ function mergeReloadable(read: Config, current: Config): Config {
     direct,
     limitRules,
     timeouts,
+    admin,
     warnings,
   }
 }

@@ -4,7 +4,7 @@ import { isLoopback, type ListenPlace } from '../config/listen.js'
 import { ListenError } from './listen-error.js'
 
 /** Where the relay listens. A host is as the config says it, or the real address of a socket that was handed over. */
-export interface Ports extends MetricsPort {
+export interface Ports extends MetricsPort, PagePort {
   readonly host: string
   readonly port: number
 }
@@ -14,6 +14,14 @@ export interface MetricsPort {
   readonly metricsHost: string | null
   readonly metricsPort: number | null
 }
+
+/** Where the page is; null if there is none. */
+export interface PagePort {
+  readonly pageHost: string | null
+  readonly pagePort: number | null
+}
+
+export const NO_PAGE: PagePort = { pageHost: null, pagePort: null }
 
 export const NO_METRICS: MetricsPort = { metricsHost: null, metricsPort: null }
 

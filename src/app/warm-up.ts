@@ -3,6 +3,7 @@ import { type AddressInfo, connect } from 'node:net'
 import pino from 'pino'
 import { deriveKeyId, hashKey, mintKey } from '../access/key.js'
 import type { KeyRecord } from '../access/keyring.js'
+import { NO_ADMIN } from '../config/admin.js'
 import type { Config } from '../config/config.js'
 import type { LimitRulesConfig, Rate } from '../config/limit-rules.js'
 import { createRouteConfig } from '../config/routes.js'
@@ -107,6 +108,7 @@ function createWarmUpConfig(config: Config, port: number): Config {
     routes: [createRouteConfig(name)],
     aliases: [],
     metrics: { listen: null, hosts: [] },
+    admin: NO_ADMIN,
     limitRules: createWarmUpRules(config),
   }
 }

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.js'
 import { VERSION } from '../version.js'
 import type { FirstKey } from './first-key.js'
 import { formatAddress, formatOrigin, isEveryInterface } from './listening.js'
+import type { PageLink } from './page-link.js'
 
 /** What the banner shows. */
 export interface Banner {
@@ -28,6 +29,8 @@ export interface Banner {
   readonly configFile: string | null
   /** Null if metrics are off. */
   readonly metricsUrl: string | null
+  /** Null without a page. */
+  readonly page: PageLink | null
 }
 
 /** What a relay is made from. */
@@ -37,11 +40,12 @@ export interface DescribedRelay {
   readonly keyring: Pick<Keyring, 'list'> | null
 }
 
-/** @param first the first key, if it was issued just now */
+/** @param first the first key, if it was issued just now @param page null if there is none */
 export function describeRelay(
   { config, keyring }: DescribedRelay,
   ports: Ports,
   first: FirstKey | null,
+  page: PageLink | null,
   isDemo: boolean,
 ): Banner {
   const { host, port, metricsHost, metricsPort } = ports
@@ -60,6 +64,7 @@ export function describeRelay(
     keyFile: shortenPath(config.keys.file),
     configFile: config.file === null ? null : relative(process.cwd(), config.file),
     metricsUrl: metricsOrigin === null ? null : `${metricsOrigin}/metrics`,
+    page,
   }
 }
 
@@ -80,6 +85,7 @@ export function formatBanner(banner: Banner): string {
     lines.push(`  Upstream   ${banner.upstreams.join(', ')}`)
   }
   if (banner.metricsUrl !== null) lines.push(`  Metrics    ${banner.metricsUrl}`)
+  lines.push(...pageLines(banner))
   lines.push(...keyLines(banner), '', ...tryLines(banner), '', ...cursorLines(banner))
   return lines.join('\n')
 }
@@ -103,6 +109,26 @@ function headLines({ version, url, everyInterface }: Banner): string[] {
     '',
     `  Reach it   at ${url} on this machine,`,
     `             at ${url.slice(0, url.indexOf(':'))}://THIS-MACHINE:${port} from others`,
+  ]
+}
+
+function pageLines({ page }: Banner): string[] {
+  if (page === null) return []
+  const { origin, link, file, problem } = page
+  if (link !== null)
+    return ['  Page       for operators; this link is good for one sign-in:', '', `    ${link}`, '']
+  if (file === null) return [`  Page       ${origin}`]
+  if (problem !== null)
+    return [
+      `  Page       ${origin}; operators cannot sign in, as ${problem} keeps the`,
+      `             link from ${shortenPath(file)}. Set admin.token in the config.`,
+    ]
+  return [
+    `  Page       ${origin}; a link for one sign-in is in a file that`,
+    '             only you can read:',
+    '',
+    `    cat ${quoteForShell(shortenPath(file))}`,
+    '',
   ]
 }
 

@@ -1,5 +1,6 @@
 import pino from 'pino'
 import { type App, createApp } from '../app/app.js'
+import { NO_ADMIN } from '../config/admin.js'
 import type { Config } from '../config/config.js'
 import { startDemo } from '../demo/server.js'
 import { type Double, identifyProvider, startDouble } from '../doctor/doubles/double.js'
@@ -56,6 +57,7 @@ function redirect(config: Config, doubles: readonly Double[]): Config {
     listen: { host: '127.0.0.1', port: 0, tls: null },
     keys: { ...config.keys, mode: 'off' },
     metrics: { listen: null, hosts: [] },
+    admin: NO_ADMIN,
     cache: { ...config.cache, enabled: false },
     limitRules: { ...config.limitRules, rules: [] },
     aliases: config.aliases.map((alias) => ({ ...alias, teams: null })),

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { KeyringError } from '../access/keyfile.js'
@@ -6,6 +6,7 @@ import { issueKey, type Keyring } from '../access/keyring.js'
 import type { Config } from '../config/config.js'
 import { readErrorCode } from '../lib/error-code.js'
 import { ignore } from '../lib/ignore.js'
+import { writePrivateFile } from './private-file.js'
 
 /** Where the first key goes: `show` prints it with the banner, `file` writes it where only its owner can read it. */
 export type FirstKeyPlace = 'show' | 'file'
@@ -60,15 +61,14 @@ export function issueFirstKey(app: KeyIssuer, place: FirstKeyPlace): FirstKey | 
 
 /**
  * Writes a key to a file of its own before it is in the key file, so that no key is issued that nobody gets to know,
- * whatever fails. The file is renamed last, so that it never has half a key. A link of that name is replaced and not
- * followed.
+ * whatever fails.
  */
 function issueInto(file: string, issue: (keep: (key: string) => void) => string): string {
   const draft = `${file}.${process.pid}`
   let isWritten = false
   try {
     return issue((key) => {
-      writeNew(file, draft, `${key}\n`)
+      writePrivateFile(file, draft, `${key}\n`)
       isWritten = true
     })
   } catch (cause) {
@@ -81,22 +81,6 @@ function issueInto(file: string, issue: (keep: (key: string) => void) => string)
       `cannot write the first key to ${file} (${code}): ${advice}, or issue a key ` +
       'by hand: npx thinwire keys add --env dev --team team1 --user me'
     throw new KeyringError('unwritable', message, { cause })
-  }
-}
-
-/** @param draft in the same folder */
-function writeNew(file: string, draft: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  // In a container every process has the number 1: a relay that was killed may have left this file.
-  rmSync(draft, { force: true })
-  const fd = openSync(draft, 'wx', 0o600)
-  try {
-    writeFileSync(fd, text)
-    fsyncSync(fd)
-    renameSync(draft, file)
-  } finally {
-    closeSync(fd)
-    rmSync(draft, { force: true })
   }
 }
 

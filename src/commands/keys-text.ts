@@ -115,8 +115,9 @@ export function formatInstant(iso: string): string {
 /** Two lines or more for each change: what was done by whom, and each value before and after. */
 export function formatAudit(entries: readonly AuditEntry[]): string {
   let text = ''
-  for (const { ts, op, id, by, sudo, old, new: current } of entries) {
-    const who = sudo === null ? by : `${by} (sudo of ${sudo})`
+  for (const { ts, op, id, by, sudo, page, old, new: current } of entries) {
+    // A relay that somebody has started by sudo is theirs; the change is of who looked at its page.
+    const who = page !== null ? `page ${page}` : sudo === null ? by : `${by} (sudo of ${sudo})`
     text += fitLine(`${ts.slice(0, 19).replace('T', ' ')}  ${op.padEnd(7)}  ${id}  by ${who}`)
     for (const [name, value] of Object.entries(current)) {
       const before = old !== null && name in old ? `${formatValue(old[name])} -> ` : ''

@@ -3,6 +3,7 @@ import { FileWatch } from '../app/file-watch.js'
 import { ListenError } from '../app/listen-error.js'
 import { readNextConfig } from '../app/next-config.js'
 import { openKeyring } from '../app/open-keyring.js'
+import { NO_PAGE, type PagePort } from '../app/ports.js'
 import { type Config, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
 import { startDemo } from '../demo/server.js'
@@ -18,6 +19,7 @@ import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { issueFirstKey } from './first-key.js'
 import { formatAddress, formatOrigin } from './listening.js'
+import { createPageLink } from './page-link.js'
 import { describeStartError, EXIT_CANNOT_RUN, findServiceManager, type ServeOptions } from './serve.js'
 import type { ServiceManager } from './service-manager.js'
 import { endOnFault, LOG_DRAIN_MS, RECORDS_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
@@ -47,14 +49,18 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
     ...(config.listen.fd === undefined ? {} : { [WORKER_ENV.socket]: String(config.listen.fd) }),
     ...(demo === null ? {} : { [WORKER_ENV.demo]: demo.origin }),
   }
+  const settings = follow === null ? config : follow(config)
   const shared = await SharedParts.open({
-    config,
+    config: settings,
     log,
     keyring,
+    isDemo: demo !== null,
+    zone: settings.admin.listen === null ? null : settings.admin.timezone,
     countWorkers: () => relay.counts,
+    reloadKeys: () => relay.reloadKeys(),
   })
   onKeysRead = () => shared.forgetKeys()
-  const relay = new PrimaryProcess(config, options, log, { keyring, shared, manager, useDemo: follow })
+  const relay = new PrimaryProcess(settings, options, log, { keyring, shared, manager, useDemo: follow })
   const fail = async (message: string, exitCode: number): Promise<number> => {
     options.print(message)
     relay.close()
@@ -63,13 +69,12 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
     return exitCode
   }
   try {
-    relay.metrics = await shared.listen()
+    relay.metrics = await shared.listen().catch((error: unknown) => {
+      throw new ListenError(settings.metrics.listen ?? settings.listen, 'metrics.listen', error)
+    })
+    relay.page = await listenForOperators(settings, shared, demo !== null)
   } catch (error) {
-    const place = config.metrics.listen ?? config.listen
-    return fail(
-      `thinwire: ${describeStartError(new ListenError(place, 'metrics.listen', error))}`,
-      EXIT_CANNOT_RUN,
-    )
+    return fail(`thinwire: ${describeStartError(error)}`, EXIT_CANNOT_RUN)
   }
   return new Promise((resolve) => {
     void Primary.start({
@@ -83,6 +88,20 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
       onRestartEnd: (problem, replaced) => relay.onRestartEnd(problem, replaced),
     }).then((primary) => relay.begin(primary))
   })
+}
+
+/** @throws {ListenError} */
+async function listenForOperators(
+  { admin }: Config,
+  shared: SharedParts,
+  isDemo: boolean,
+): Promise<PagePort> {
+  const place = admin.listen
+  if (place === null) return NO_PAGE
+  const found = await shared.listenForOperators(place, isDemo).catch((error: unknown) => {
+    throw new ListenError(place, 'admin.listen', error)
+  })
+  return { pageHost: found.host, pagePort: found.port }
 }
 
 /** What a relay of several workers consists of, besides these. */
@@ -107,6 +126,8 @@ class PrimaryProcess {
   private readonly useDemo: PrimaryParts['useDemo']
   /** Where scrapers connect; null if metrics are off. */
   metrics: { readonly host: string; readonly port: number } | null
+  /** Where the page is. */
+  page: PagePort
   /** The config that the primary's own parts follow. */
   private current: Config
   private configWatch: FileWatch | null
@@ -125,6 +146,7 @@ class PrimaryProcess {
     this.manager = parts.manager
     this.useDemo = parts.useDemo
     this.metrics = null
+    this.page = NO_PAGE
     this.current = config
     this.configWatch = null
     this.primary = null
@@ -147,6 +169,12 @@ class PrimaryProcess {
     const { file } = this.config
     if (file !== null) this.configWatch = new FileWatch(file, () => this.readConfig())
     if (process.platform !== 'win32') process.on('SIGUSR2', () => this.restart(primary))
+  }
+
+  /** The page has changed the key file: all processes read it again at once. */
+  reloadKeys(): void {
+    this.keyring?.reload()
+    this.primary?.tell({ type: 'keys' })
   }
 
   get counts(): WorkerCounts {
@@ -177,8 +205,10 @@ class PrimaryProcess {
     }
     this.running = openRunningFile(config, ports, log)
     const { metrics } = this
-    const own = { ...ports, metricsHost: metrics?.host ?? null, metricsPort: metrics?.port ?? null }
-    const banner = describeRelay({ config, keyring }, own, key, this.useDemo !== null)
+    const own = { metricsHost: metrics?.host ?? null, metricsPort: metrics?.port ?? null, ...this.page }
+    const printer = { config, printPageToken: (onSpent: () => void) => this.shared.printPageToken(onSpent) }
+    const page = createPageLink(printer, own, this.options.firstKey)
+    const banner = describeRelay({ config, keyring }, { ...ports, ...own }, key, page, this.useDemo !== null)
     this.options.print(formatBanner(banner))
     const address = banner.everyInterface ?? banner.url
     this.manager?.ready(`${config.workers} workers listen on ${address}`)
@@ -254,12 +284,14 @@ class PrimaryProcess {
    */
   private findProblem(): string | null {
     try {
-      const { listen, workers, metrics } = loadConfig(this.options.source)
+      const { listen, workers, metrics, admin } = loadConfig(this.options.source)
       const { config } = this
       const later: string[] = []
       if (formatAddress(listen) !== formatAddress(config.listen)) later.push('listen')
       if (workers !== config.workers) later.push('workers')
       if (JSON.stringify(metrics) !== JSON.stringify(config.metrics)) later.push('metrics')
+      if (this.useDemo === null && admin.listen?.port !== config.admin.listen?.port)
+        later.push('admin.listen')
       if (later.length > 0) {
         const names = later.join(', ')
         this.log.warn({ settings: later }, `${names}: only a stop and a start of the relay can change this`)

@@ -12,6 +12,7 @@ import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
 import { describeListenError } from './listening.js'
+import { createPageLink } from './page-link.js'
 import { flushOnExit } from './process-exit.js'
 import type { ServiceManager } from './service-manager.js'
 import { drainOnSignal, refuseRestart, reloadOnHangup } from './signals.js'
@@ -46,7 +47,8 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     drainOnSignal(app, log, async () => demo?.close(), manager)
     reloadOnHangup(app, log, manager)
     refuseRestart(log)
-    const banner = describeRelay(app, ports, key, demo !== null)
+    const page = createPageLink(app, ports, options.firstKey)
+    const banner = describeRelay(app, ports, key, page, demo !== null)
     options.print(formatBanner(banner))
     await warmUp(app, log)
     manager?.ready(`listens on ${banner.everyInterface ?? banner.url}`)

@@ -15,10 +15,11 @@ export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
                        is used if it exists
   --listen HOST:PORT   where to listen, in place of the config's address
                        (127.0.0.1:4000)
-  --first-key PLACE    where the key goes that is issued if there is none yet.
-                       show: it is printed. file: it is written to the file
-                       first-key beside the key file, for its owner alone. Not
-                       given: show in a terminal, file elsewhere
+  --first-key PLACE    where the key goes that is issued if there is none yet,
+                       and the link for one sign-in to the page. show: they are
+                       printed. file: they are written to the files first-key
+                       and page-link beside the key file, for its owner alone.
+                       Not given: show in a terminal, file elsewhere
 
 Without a config file, requests go to the providers whose keys are in the
 environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; without these, to a built-in

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { ModelRule } from '../api/model-table.js'
+import { type AdminConfig, resolveAdmin } from './admin.js'
 import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.js'
 import { type DirectConfig, resolveDirect } from './direct.js'
 import { type LimitRulesConfig, resolveLimits } from './limit-rules.js'
@@ -67,6 +68,7 @@ export interface Config {
   readonly log: Readonly<ConfigFile['log']>
   /** `listen` is null if there are no metrics. */
   readonly metrics: { readonly listen: ListenPlace | null; readonly hosts: readonly string[] }
+  readonly admin: AdminConfig
   /** Settings that are likely to surprise, for the log: one line each, which begins with the path in the file. */
   readonly warnings: readonly string[]
 }
@@ -103,6 +105,11 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const secrets = new Reader(source.env, folder, problems)
   const tls = resolveTls(parsed, secrets)
+  const admin = resolveAdmin(
+    parsed,
+    { listen: ownPlace(address), 'metrics.listen': ownPlace(metrics.listen) },
+    secrets,
+  )
   const destinations = resolveDestinations(known, secrets)
   const { limits, limitRules } = resolveLimits(parsed.limits, secrets)
   const doubts = findLimitDoubts(limitRules, limits, parsed.keys.mode)
@@ -127,6 +134,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
     stored,
     log,
     metrics,
+    admin,
     ledger: resolveLedger(parsed, folder),
     warnings: [...warnings, ...destinations.warnings, ...doubts.warnings],
   })
@@ -248,6 +256,11 @@ function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Probl
   const flaw = findReusePortFlaw(process.versions.node)
   if (flaw !== null) problems.push({ path: 'listen.reusePort', message: flaw })
   return { ...listen, reusePort: true }
+}
+
+/** @returns null for a socket that was handed over: its real address is not known yet */
+function ownPlace(place: ListenPlace | null): ListenPlace | null {
+  return place?.fd === undefined ? place : null
 }
 
 /** A socket for metrics turns them on. */

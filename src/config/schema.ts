@@ -4,6 +4,7 @@ import type { SchemaNode } from './json-schema.js'
 import { isAddressOrNetwork } from './networks.js'
 import { isPublicUrl } from './public-url.js'
 import { addDeprecatedNames } from './renamed.js'
+import { admin } from './schema-admin.js'
 import { cache } from './schema-cache.js'
 import { direct } from './schema-direct.js'
 import { ledger } from './schema-ledger.js'
@@ -165,6 +166,7 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  admin: admin.prefault({}),
 })
 
 /** The config file with all defaults filled in. Nothing is resolved: secrets are still references. */

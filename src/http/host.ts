@@ -1,4 +1,5 @@
-import { type FlatHeaders, findHeaders } from './flat-headers.js'
+import { isIP } from 'node:net'
+import { type FlatHeaders, findHeader, findHeaders } from './flat-headers.js'
 
 /**
  * A host and an optional port (RFC 3986, 3.2.2): a name, an IPv4 address, or an IPv6 address in brackets. Without the
@@ -31,4 +32,22 @@ export function findHostFlaw(raw: FlatHeaders, minor: number): string | null {
 export function readHostname(authority: string): string {
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(authority)
   return (bracketed?.[1] ?? authority.replace(/:\d+$/, '')).toLowerCase()
+}
+
+/**
+ * Whether the Host of a request is none that a web page of others could have: a page whose name points to this machine
+ * (DNS rebinding) could read in the browser of somebody what only they reach. IP addresses and `localhost` are safe.
+ * @param names further ones, in lower case
+ * @param allowsDotless names without a dot are safe too: no page in public has one
+ */
+export function isSafeHost(
+  raw: FlatHeaders,
+  minor: number,
+  names: readonly string[],
+  allowsDotless: boolean,
+): boolean {
+  if (findHostFlaw(raw, minor) !== null) return false
+  const name = readHostname(findHeader(raw, 'host') ?? 'localhost')
+  if (isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost')) return true
+  return names.includes(name) || (allowsDotless && !name.includes('.'))
 }

@@ -102,13 +102,28 @@ export class Limiter implements SummarySink, RecordCounter {
 
   /** What limits a key, and what is left: for its holder. */
   describeKey(key: KeyRecord): KeyReport | Promise<KeyReport> {
-    const { id, env, team, user } = key
-    const subject = { key: id, env, team, user, model: null, route: '', tags: null }
-    const claims = this.matcher.claimsOfKey(subject, this.rulesOf(key))
+    const claims = this.claimsOfKey(key)
     const describe = ({ states, at }: ReadStates): KeyReport =>
       describeKey(key, claims, (claim) => states[claims.indexOf(claim)] ?? [], at)
     const found = this.books.read(claims)
     return found instanceof Promise ? found.then(describe) : describe(found)
+  }
+
+  /** The state of each amount that holds for a key. */
+  readKey(key: KeyRecord): LimitState[] | Promise<LimitState[]> {
+    return this.readClaims(this.claimsOfKey(key))
+  }
+
+  /** The state of each amount of these counters. */
+  readClaims(claims: readonly LimitClaim[]): LimitState[] | Promise<LimitState[]> {
+    const found = this.books.read(claims)
+    return found instanceof Promise ? found.then(({ states }) => states.flat()) : found.states.flat()
+  }
+
+  private claimsOfKey(key: KeyRecord): readonly LimitClaim[] {
+    const { id, env, team, user } = key
+    const subject = { key: id, env, team, user, model: null, route: '', tags: null }
+    return this.matcher.claimsOfKey(subject, this.rulesOf(key))
   }
 
   /** Whether there may be a rule for the requests of a key: a first look that costs nothing. */
@@ -138,8 +153,8 @@ export class Limiter implements SummarySink, RecordCounter {
 
   /** The state of each amount of each counter that there is in this process. */
   readAll(): LimitState[] {
-    const found = this.books.read([...this.listClaims()])
-    return found instanceof Promise ? [] : found.states.flat()
+    const found = this.readClaims([...this.listClaims()])
+    return found instanceof Promise ? [] : found
   }
 
   /**

@@ -155,10 +155,7 @@ export interface RequestDetail {
 }
 
 export interface Span {
-  /**
-   * A phase of the relay (`admit`, `read`, ...), `upload`,
-   * `upstream` (to its first byte), `tokens` (first to last).
-   */
+  /** A phase of the relay (`admit`), `upload`, `upstream` (to its first byte), `tokens` (from the first to the last). */
   readonly name: string
   /** From the request head. */
   readonly startUs: number
@@ -189,8 +186,7 @@ export interface KeyRow {
 }
 
 /**
- * `POST /api/keys` issues a key. `expires` is as in `thinwire keys add`: `30d`, `2026-12-31`, `never`. Answer:
- * `NewKey`.
+ * `POST /api/keys` issues a key: `NewKey`. `expires` is as in `thinwire keys add`: `30d`, `2026-12-31`, `never`.
  * `POST /api/keys/ID/rotate` with `{overlap: '24h'}`: `NewKey`. `POST /api/keys/ID/revoke`: 204.
  */
 export interface KeyOrder {

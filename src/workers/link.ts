@@ -1,4 +1,4 @@
-export type Topic = 'control' | 'limits' | 'metrics' | 'rollups' | 'stored' | 'thoughts'
+export type Topic = 'control' | 'limits' | 'metrics' | 'page' | 'rollups' | 'stored' | 'thoughts'
 
 /** One end of the channel between the primary and one worker. */
 export interface Link {

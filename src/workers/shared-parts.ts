@@ -3,14 +3,18 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config } from '../config/config.js'
+import type { ListenPlace } from '../config/listen.js'
+import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
+import type { PageServer } from '../page/page-server.js'
 import { OwnObjectBooks } from '../stored/object-books.js'
 import { LimitServer } from './limit-server.js'
 import type { Link } from './link.js'
 import type { RollupServer } from './rollup-server.js'
 import { StoredServer } from './stored-server.js'
 import { ThoughtServer } from './thought-server.js'
+import type { WorkersLook } from './workers-look.js'
 import type { WorkerCounts, WorkersMetrics } from './workers-metrics.js'
 
 /** Milliseconds between two looks at what is due. */
@@ -20,8 +24,12 @@ export interface SharedPartsOptions {
   readonly config: Config
   readonly log: Log
   /** Null if the relay has no key file. */
-  readonly keyring: Pick<Keyring, 'list'> | null
+  readonly keyring: Pick<Keyring, 'list' | 'find'> | null
   readonly countWorkers: () => WorkerCounts
+  /** The upstream is the built-in demo. */
+  readonly isDemo?: boolean
+  /** The page has changed the key file. */
+  readonly reloadKeys?: () => void
   /** IANA name of the zone in which the page's days begin; null, or not given: there is no page. */
   readonly zone?: string | null
 }
@@ -41,14 +49,20 @@ export class SharedParts {
   /** Null if metrics are off. */
   private readonly metrics: WorkersMetrics | null
   private metricsServer: MetricsServer | null
+  private readonly options: SharedPartsOptions
+  /** Null if there is no page. */
+  private readonly look: WorkersLook | null
+  private page: PageServer | null
   private readonly clock: NodeJS.Timeout
   private config: Config
 
   private constructor(
-    { config, log, keyring }: SharedPartsOptions,
+    options: SharedPartsOptions,
     metrics: WorkersMetrics | null,
     rollups: RollupServer | null,
+    look: WorkersLook | null,
   ) {
+    const { config, log, keyring } = options
     const bounds = metrics?.bounds ?? new BoundCounters()
     const { folder, fallbackFolder } = config.ledger
     this.log = log
@@ -56,6 +70,9 @@ export class SharedParts {
     this.metrics = metrics
     this.rollups = rollups
     this.metricsServer = null
+    this.options = options
+    this.look = look
+    this.page = null
     this.limits = new LimitServer({
       config: config.limitRules,
       log,
@@ -79,7 +96,9 @@ export class SharedParts {
       options.config.metrics.listen === null
         ? null
         : new (await import('./workers-metrics.js')).WorkersMetrics(options.countWorkers)
-    const parts = new SharedParts(options, metrics, await openRollups(options))
+    const rollups = await openRollups(options)
+    const look = rollups === null ? null : new (await import('./workers-look.js')).WorkersLook()
+    const parts = new SharedParts(options, metrics, rollups, look)
     parts.limits.begin()
     await parts.objects.load()
     return parts
@@ -99,13 +118,39 @@ export class SharedParts {
     return { host: listen.fd === undefined ? listen.host : address, port }
   }
 
+  /**
+   * Serves the page.
+   * @param mayMove if the port is taken, the next one that is free will do
+   * @throws the error of `listen`
+   */
+  async listenForOperators(
+    place: ListenPlace,
+    mayMove: boolean,
+  ): Promise<{ readonly host: string; readonly port: number }> {
+    const { openPrimaryPage } = await import('./primary-page.js')
+    const { options, config, rollups, look, limits } = this
+    if (look === null || rollups === null) throw new Error('there is no page')
+    const parts = { ...options, config, look, limiter: limits.limiter, rollups }
+    const { server, address } = await openPrimaryPage(parts, place, mayMove)
+    this.page = server
+    return { host: place.host, port: address.port }
+  }
+
+  /** @returns null if there is no page, or the config has a token for it. See `PageServer.printToken` */
+  printPageToken(onSpent: () => void): string | null {
+    return this.config.admin.token === null ? (this.page?.printToken(onSpent) ?? null) : null
+  }
+
   /** Serves a worker that is about to start, until its link closes. */
   serve(number: number, link: Link): void {
     this.limits.serve(link)
     this.stored.follow(link)
     this.thoughts.follow(link)
     this.metrics?.follow(number, link)
-    this.rollups?.follow(number, link)
+    this.look?.follow(link)
+    if (this.rollups !== null) this.rollups.follow(number, link)
+    // A worker may have read a config by now that has a page: what it tells then would wait in memory.
+    else link.receive('rollups', ignore)
   }
 
   /** Follows another config, ahead of the workers. */
@@ -113,6 +158,7 @@ export class SharedParts {
     const before = this.config
     this.config = config
     this.limits.reconfigure(config.limitRules)
+    this.page?.reconfigure(config.admin)
     if (!isDeepStrictEqual(config.cursor, before.cursor)) this.thoughts.reconfigure(thoughtBoundsOf(config))
   }
 
@@ -125,12 +171,14 @@ export class SharedParts {
   async close(): Promise<void> {
     clearInterval(this.clock)
     this.metricsServer?.close()
+    this.page?.close()
     this.rollups?.close()
     await Promise.all([this.limits.close(), this.objects.close()])
   }
 
   /** The same at an end that waits for nothing. */
   endNow(): void {
+    this.page?.close()
     this.limits.endNow()
     this.objects.flushNow()
   }

@@ -15,6 +15,7 @@ const BANNER: Banner = {
   keyFile: 'data/keys.jsonl',
   configFile: 'thinwire.json',
   metricsUrl: null,
+  page: null,
 }
 
 test('a relay with TLS shows https: everywhere, and asks for no proxy in front of it', () => {

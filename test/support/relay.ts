@@ -22,6 +22,8 @@ export interface TestRelay {
   readonly port: number
   /** Null if metrics are off. */
   readonly metricsPort: number | null
+  /** Null without a page. */
+  readonly pagePort: number | null
   readonly url: string
   readonly key: string
   readonly keyFile: string
@@ -103,13 +105,14 @@ export async function startRelay(
     ...(configPollMs === null ? { source: null } : { source, configPollMs }),
   })
   counting?.add(app)
-  const { port, metricsPort } = await app.listen()
+  const { port, metricsPort, pagePort } = await app.listen()
   app.markReady()
   const isTls = config.listen.tls !== null
   if (isTls) TLS_PORTS.add(port)
   return {
     port,
     metricsPort,
+    pagePort,
     url: `${isTls ? 'https' : 'http'}://127.0.0.1:${port}/v1`,
     key,
     keyFile: config.keys.file,

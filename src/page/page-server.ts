@@ -1,0 +1,141 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ListenPlace } from '../config/listen.js'
+import { bindServer } from '../lib/bind-server.js'
+import { ignore } from '../lib/ignore.js'
+import type { Log } from '../observe/log.js'
+import type { Assets } from './assets.js'
+import { LiveStream } from './live.js'
+import { OperatorToken } from './operator-token.js'
+import { ApiRefusal, createError, type PageResponse, ResponseWriter } from './page-response.js'
+import { PageRoutes } from './page-routes.js'
+import { Sessions } from './sessions.js'
+import { SignIn } from './sign-in.js'
+import type { PageSource } from './source.js'
+
+/** What the config says of the page, and may say otherwise while the relay runs. */
+export interface PageSettings {
+  /** Null: only a printed token lets operators in. */
+  readonly token: string | null
+  /** Names by which browsers may call the page, besides IP addresses and `localhost`. */
+  readonly hosts: readonly string[]
+}
+
+export interface PageServerParts {
+  readonly source: PageSource
+  /** Null: the build has not made them; the API is there all the same. */
+  readonly assets: Assets | null
+  readonly settings: PageSettings
+  /** Their `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>
+  /** Milliseconds between two messages of the live stream. */
+  readonly tickMs?: number
+}
+
+/** Operators and holders of keys are few, and each browser has six connections at most. */
+const MOST_CONNECTIONS = 256
+
+/** A connection on which nothing moves for so long is closed; milliseconds. */
+const QUIET_MS = 30_000
+
+/**
+ * The page of the operators, at an address of its own. Everything that a client of the relay has sent is text here: it
+ * goes out as JSON, and never as a part of a page.
+ */
+export class PageServer {
+  private readonly log: PageServerParts['log']
+  private readonly http: Server
+  private readonly token: OperatorToken
+  private readonly sessions: Sessions
+  private readonly signIn: SignIn
+  private readonly live: LiveStream
+  private readonly routes: PageRoutes
+  private readonly writer: ResponseWriter
+
+  constructor({ source, assets, settings, trustedProxies, log, tickMs }: PageServerParts) {
+    const { keys } = source
+    this.log = log
+    this.token = new OperatorToken(settings.token)
+    this.sessions = new Sessions({ findKey: (hash) => keys?.find(hash) })
+    const { sessions, token } = this
+    this.signIn = new SignIn({ sessions, token, keys, trustedProxies, log })
+    this.live = new LiveStream(source, tickMs)
+    const { signIn, live } = this
+    this.routes = new PageRoutes({ source, assets, signIn, live, log }, settings.hosts)
+    this.writer = new ResponseWriter()
+    this.http = createServer(
+      { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 15_000, maxHeaderSize: 16_384 },
+      (req, res) => void this.handle(req, res),
+    )
+    this.http.maxConnections = MOST_CONNECTIONS
+    this.http.setTimeout(QUIET_MS)
+    this.http.on('upgrade', (_, socket) => socket.destroy())
+    this.http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => void this.handle(req, res))
+  }
+
+  /**
+   * Starts to listen.
+   * @returns the address, with the port that was chosen for port 0
+   * @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL
+   */
+  async listen(place: ListenPlace): Promise<AddressInfo> {
+    const address = await bindServer(this.http, place)
+    this.http.on('error', ignore)
+    this.signIn.cookieName = `thinwire_${address.port}`
+    return address
+  }
+
+  /**
+   * Makes a token that is good for one sign-in.
+   * @param onSpent called once when it is good for nothing any more
+   */
+  printToken(onSpent: () => void = ignore): string {
+    return this.token.print(onSpent)
+  }
+
+  /** Follows another config. Operators have to sign in again if their token is another one. */
+  reconfigure({ token, hosts }: PageSettings): void {
+    this.routes.setHosts(hosts)
+    if (this.token.follow(token)) this.sessions.endOperators()
+  }
+
+  /** Stops listening and closes all connections at once. */
+  close(): void {
+    this.live.close()
+    this.token.spend()
+    this.http.close()
+    this.http.closeAllConnections()
+  }
+
+  private async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    // Browsers do not pipeline, and each answer would wait in memory for those before it.
+    if (res.socket === null) {
+      req.socket.destroy()
+      return
+    }
+    req.on('error', ignore)
+    res.on('error', ignore)
+    let response: PageResponse | null
+    try {
+      response = await this.routes.answer(req, res)
+    } catch (error) {
+      response = createError(this.toRefusal(error))
+    }
+    if (response === null) return
+    // What is left of a body that nobody wants is not read on.
+    const isUnread = !req.complete && hasBody(req)
+    if (isUnread) response = { ...response, headers: { ...response.headers, connection: 'close' } }
+    this.writer.send(req, res, response)
+  }
+
+  private toRefusal(error: unknown): ApiRefusal {
+    if (error instanceof ApiRefusal) return error
+    this.log.error({ err: error }, 'page: a request has failed')
+    return new ApiRefusal(500, 'fault', 'a fault of the relay: its log has more')
+  }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}

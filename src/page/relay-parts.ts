@@ -1,0 +1,57 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Keyring } from '../access/keyring.js'
+import type { LimitClaim } from '../exchange/limit-ticket.js'
+import type { LimitState } from '../limits/counters/store.js'
+import type { Limiter } from '../limits/limiter.js'
+import type { TargetSnapshot } from '../routing/router.js'
+import type { PageKeys, PageLimits, TargetHealth } from './source.js'
+
+// Parts of a relay as the page sees them, in one process and in the primary of several.
+
+/** Counters that are read in one turn of the event loop. */
+const COUNTERS_A_TURN = 500
+
+export function createPageLimits(limiter: Limiter): PageLimits {
+  return {
+    async *listStates() {
+      let claims: LimitClaim[] = []
+      for (const claim of limiter.listClaims()) {
+        claims.push(claim)
+        if (claims.length < COUNTERS_A_TURN) continue
+        yield await limiter.readClaims(claims)
+        claims = []
+        await nextTurn()
+      }
+      yield await limiter.readClaims(claims)
+    },
+    async readKey(key): Promise<readonly LimitState[]> {
+      return await limiter.readKey(key)
+    },
+    get refusals() {
+      return limiter.refusals
+    },
+  }
+}
+
+/**
+ * @param keyring null if there is no key file
+ * @param reload has all processes of the relay read it again
+ */
+export function createPageKeys(
+  keyring: Pick<Keyring, 'find' | 'list'> | null,
+  file: string,
+  reload: () => void,
+): PageKeys | null {
+  if (keyring === null) return null
+  return { file, find: (hash) => keyring.find(hash), list: () => keyring.list(), reload }
+}
+
+/** As plain data, which can go to another process. */
+export function toTargets(
+  snapshots: ReadonlyMap<string, TargetSnapshot>,
+): Readonly<Record<string, TargetHealth>> {
+  const targets: Record<string, TargetHealth> = {}
+  for (const [name, { state, opened, cooling_ms, refused, in_flight }] of snapshots)
+    targets[name] = { state, opened, cooling_ms, refused, in_flight }
+  return targets
+}
