@@ -155,7 +155,7 @@ export interface RequestDetail {
 }
 
 export interface Span {
-  /** A phase of the relay (`admit`), `upload`, `upstream` (to its first byte), `tokens` (from the first to the last). */
+  /** A phase of the relay (`admit`), `upload`, `upstream` (to its first byte), `tokens` (first to last). */
   readonly name: string
   /** From the request head. */
   readonly startUs: number
