@@ -176,6 +176,7 @@ class PrimaryProcess {
       process.exit(EXIT_CANNOT_RUN)
     }
     this.running = openRunningFile(config, ports, log)
+    this.shared.onReady()
     const { metrics } = this
     const own = { ...ports, metricsHost: metrics?.host ?? null, metricsPort: metrics?.port ?? null }
     const banner = describeRelay({ config, keyring }, own, key, this.useDemo !== null)
