@@ -32,6 +32,7 @@ import type { AppParts, OwnKeyReload } from './app-parts.js'
 import { AuthorityWatch } from './authority-watch.js'
 import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
+import { type FileLog, openFileLog } from './file-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
@@ -55,16 +56,18 @@ export async function createApp(given: AppOptions): Promise<App> {
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const certificate = config.listen.tls === null ? null : readCertificate(config.listen.tls)
+  const fileLog = openFileLog(log, worker !== null)
   const ownKeyReload = { isRunning: false }
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
-    if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
+    if (!ownKeyReload.isRunning) fileLog.info({ keys }, 'the key file was read again')
     limiter.forgetKeys()
     // WebSockets look at their keys then.
     handler.tick(performance.now())
     endRequests()
   }
-  const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
+  const ownKeyring =
+    options.keyring === undefined ? openKeyring(options, fileLog, onKeysRead, endRequests) : null
   prices?.follow(config.upstreams)
   const upstreams = createUpstreams(config, [], createCredentialLogger(log))
   const accounts = createAccountRules(config, log)
@@ -105,6 +108,7 @@ export async function createApp(given: AppOptions): Promise<App> {
   await stored.load()
   const listener = new Listener(config, handler, log, certificate, worker !== null)
   const parts = {
+    fileLog,
     keyring: ownKeyring,
     ownKeyReload,
     router,
@@ -128,6 +132,7 @@ export class App {
   private readonly options: AppOptions
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
+  private readonly fileLog: FileLog
   private readonly ledger: Bookkeeper | null
   private readonly limiter: Limiter
   private readonly snapshot: SnapshotWriter | null
@@ -157,6 +162,7 @@ export class App {
     this.options = options
     this.ownKeyReload = parts.ownKeyReload
     this.log = options.log
+    this.fileLog = parts.fileLog
     this.ledger = parts.ledger
     this.limiter = parts.limiter
     this.snapshot = parts.snapshot
@@ -192,6 +198,7 @@ export class App {
    */
   async listen(): Promise<Ports> {
     const { listen, metrics, file } = this.current
+    const { source, prices, configPollMs } = this.options
     for (const upstream of this.router.upstreams) void upstream.start()
     this.limiter.begin()
     const bound = await this.listener.listen().catch((error: unknown) => {
@@ -204,11 +211,10 @@ export class App {
         'listens on a socket that was handed over',
       )
     const scraped = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
-    if (this.options.source !== null) this.authorities.follow(this.current)
-    if (this.options.source !== null && file !== null)
-      this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
-    if (this.options.prices !== null)
-      this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
+    if (source !== null) this.authorities.follow(this.current)
+    const reload = (): void => this.reload()
+    if (source !== null && file !== null) this.configWatch = new FileWatch(file, reload, configPollMs)
+    if (prices !== null) this.priceWatch = watchPriceFile(prices, this.current, this.fileLog, configPollMs)
     this.certificateWatch = this.watchCertificate()
     await this.ledger?.begin()
     this.snapshot?.start()
@@ -216,11 +222,11 @@ export class App {
   }
 
   private watchCertificate(): CertificateWatch | null {
-    const { certificate, log } = this
+    const { certificate, fileLog, options } = this
     const { tls } = this.current.listen
     if (certificate === null || tls === null) return null
     const use = (next: ServerCertificate): void => this.listener.useCertificate(next)
-    const watch = new CertificateWatch(tls, certificate, use, log, this.options.configPollMs)
+    const watch = new CertificateWatch(tls, certificate, use, fileLog, options.configPollMs)
     this.metrics?.followCertificate(() => watch.expiresAt)
     return watch
   }
@@ -281,16 +287,13 @@ export class App {
   reload(): void {
     this.certificateWatch?.reload()
     const { source, useDemo = null } = this.options
-    const next =
-      source === null
-        ? null
-        : readNextConfig(source, this.current, useDemo, this.log, (config) =>
-            fitToWorker(this.options, config),
-          )
+    if (source === null) return
+    const fit = (config: Config): Config => fitToWorker(this.options, config)
+    const next = readNextConfig(source, this.current, useDemo, this.fileLog, fit)
     if (next === null) return
     this.apply(next)
     const upstreams = next.upstreams.map(({ name }) => name)
-    this.log.info({ upstreams }, 'the config was read again and is in use now')
+    this.fileLog.info({ upstreams }, 'the config was read again and is in use now')
   }
 
   /** New requests follow this config from now on. Open requests keep their upstream. */

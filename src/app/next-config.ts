@@ -65,7 +65,7 @@ function readUsable(
 }
 
 /** A reload changes where requests go, what is cached and which rules limit. All other settings wait for a restart. */
-function mergeReloadable(read: Config, current: Config): Config {
+export function mergeReloadable(read: Config, current: Config): Config {
   const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, direct, limitRules, warnings } =
     read
   const timeouts = { ...current.timeouts, ...resolveUpstreamTimeouts(read.timeouts) }
