@@ -14,11 +14,13 @@ export { KeyringError } from './keyfile.js'
 export interface KeyringOptions {
   /** Milliseconds between two checks of the file. Default 500: a change takes effect within a second. */
   readonly pollMs?: number
-  /**
-   * Called once when the file becomes unreadable, and once for each broken line. The message is one line, safe to
-   * log.
-   */
+  /** Called with what is odd about the file: one line, safe to log. */
   readonly onProblem?: (message: string) => void
+  /**
+   * Called once when the file becomes unreadable, and once for each broken line; not given: `onProblem` is. The message
+   * is one line, safe to log.
+   */
+  readonly onFault?: (message: string) => void
   /** Called after each reading but the first, with the number of keys, revoked ones included. */
   readonly onReload?: (count: number) => void
   /** Gets each reading of the file; closed with the keyring. */
@@ -42,6 +44,7 @@ export class Keyring {
   readonly #file: string
   readonly #pollMs: number
   readonly #onProblem: (message: string) => void
+  readonly #onFault: (message: string) => void
   readonly #onReload: (count: number) => void
   readonly #watch: KeyFileWatch | null
   readonly #onPoll: () => void
@@ -63,6 +66,7 @@ export class Keyring {
     this.#file = file
     this.#pollMs = options.pollMs ?? POLL_MS
     this.#onProblem = options.onProblem ?? ignore
+    this.#onFault = options.onFault ?? this.#onProblem
     this.#onReload = options.onReload ?? ignore
     this.#watch = options.watch ?? null
     this.#onPoll = options.onPoll ?? ignore
@@ -183,9 +187,9 @@ export class Keyring {
     const known = this.#flaws
     this.#flaws = new Set(parsed.flaws)
     const fresh = parsed.flaws.filter((flaw) => !known.has(flaw))
-    for (const flaw of fresh.slice(0, FLAWS_MAX)) this.#onProblem(`key file ${this.#file}, ${flaw}`)
+    for (const flaw of fresh.slice(0, FLAWS_MAX)) this.#onFault(`key file ${this.#file}, ${flaw}`)
     if (fresh.length > FLAWS_MAX) {
-      this.#onProblem(`key file ${this.#file}: further lines were skipped (${fresh.length - FLAWS_MAX})`)
+      this.#onFault(`key file ${this.#file}: further lines were skipped (${fresh.length - FLAWS_MAX})`)
     }
     this.#watch?.onRead(text, this.list())
   }
@@ -205,7 +209,7 @@ export class Keyring {
   /** A line that is being written is whole at the next poll; one that is not was torn. */
   #reportTorn(): void {
     if (this.#tornLine === null) return
-    this.#onProblem(
+    this.#onFault(
       `key file ${this.#file}, line ${this.#tornLine} was skipped: it is not complete, perhaps after a full disk or a crash`,
     )
     this.#tornLine = null
@@ -218,6 +222,6 @@ export class Keyring {
     if (code === this.#errorCode) return
     this.#errorCode = code
     const { message } = createFileError('unreadable', this.#file, err)
-    this.#onProblem(`${message}; until then the keys that were read before stay valid (${this.size})`)
+    this.#onFault(`${message}; until then the keys that were read before stay valid (${this.size})`)
   }
 }

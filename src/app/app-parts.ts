@@ -10,6 +10,7 @@ import type { RequestHandler } from '../server/request-handler.js'
 import type { ServerCertificate } from '../server/tls-certificate.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
 import type { Upstream } from '../upstream/upstream.js'
+import type { FileLog } from './file-log.js'
 import type { RollupWay } from './rollup-way.js'
 
 /** A reload that this process has asked for is not logged. */
@@ -19,6 +20,7 @@ export interface OwnKeyReload {
 
 /** What a relay is put together from. */
 export interface AppParts {
+  readonly fileLog: FileLog
   readonly keyring: Keyring | null
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>

@@ -29,6 +29,7 @@ import type { AppParts, OwnKeyReload } from './app-parts.js'
 import { AuthorityWatch } from './authority-watch.js'
 import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
+import { type FileLog, openFileLog } from './file-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
@@ -57,10 +58,11 @@ export async function createApp(given: AppOptions): Promise<App> {
   const ledger =
     options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices, worker?.number ?? null)
   const rollups = await openRollups(options, ledger)
+  const fileLog = openFileLog(log, worker !== null)
   const ownKeyReload = { isRunning: false }
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
-    if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
+    if (!ownKeyReload.isRunning) fileLog.info({ keys }, 'the key file was read again')
     limiter.forgetKeys()
     // WebSockets look at their keys then.
     handler.tick(performance.now())
@@ -68,7 +70,7 @@ export async function createApp(given: AppOptions): Promise<App> {
   }
   let ownKeyring: Keyring | null
   try {
-    ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
+    ownKeyring = options.keyring === undefined ? openKeyring(options, fileLog, onKeysRead, endRequests) : null
   } catch (error) {
     rollups?.close()
     throw error
@@ -112,6 +114,7 @@ export async function createApp(given: AppOptions): Promise<App> {
   await stored.load()
   const listener = new Listener(config, handler, log, certificate, worker !== null)
   const parts = {
+    fileLog,
     keyring: ownKeyring,
     ownKeyReload,
     router,
@@ -137,6 +140,7 @@ export class App {
   private readonly parts: AppParts
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
+  private readonly fileLog: FileLog
   private readonly ledger: Bookkeeper | null
   private readonly limiter: Limiter
   private readonly snapshot: SnapshotWriter | null
@@ -164,6 +168,7 @@ export class App {
     this.options = options
     this.ownKeyReload = parts.ownKeyReload
     this.log = options.log
+    this.fileLog = parts.fileLog
     this.ledger = parts.ledger
     this.limiter = parts.limiter
     this.snapshot = parts.snapshot
@@ -199,6 +204,7 @@ export class App {
    */
   async listen(): Promise<Ports> {
     const { listen, file } = this.current
+    const { source, prices, configPollMs } = this.options
     for (const upstream of this.router.upstreams) void upstream.start()
     this.limiter.begin()
     const bound = await this.listener.listen().catch((error: unknown) => {
@@ -211,11 +217,10 @@ export class App {
         'listens on a socket that was handed over',
       )
     this.operators = await OperatorPorts.open(this.parts, this.current, this.options, () => this.reloadKeys())
-    if (this.options.source !== null) this.authorities.follow(this.current)
-    if (this.options.source !== null && file !== null)
-      this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
-    if (this.options.prices !== null)
-      this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
+    if (source !== null) this.authorities.follow(this.current)
+    const reload = (): void => this.reload()
+    if (source !== null && file !== null) this.configWatch = new FileWatch(file, reload, configPollMs)
+    if (prices !== null) this.priceWatch = watchPriceFile(prices, this.current, this.fileLog, configPollMs)
     this.certificateWatch = this.watchCertificate()
     await this.ledger?.begin()
     this.snapshot?.start()
@@ -223,11 +228,11 @@ export class App {
   }
 
   private watchCertificate(): CertificateWatch | null {
-    const { certificate, log } = this
+    const { certificate, fileLog, options } = this
     const { tls } = this.current.listen
     if (certificate === null || tls === null) return null
     const use = (next: ServerCertificate): void => this.listener.useCertificate(next)
-    const watch = new CertificateWatch(tls, certificate, use, log, this.options.configPollMs)
+    const watch = new CertificateWatch(tls, certificate, use, fileLog, options.configPollMs)
     this.metrics?.followCertificate(() => watch.expiresAt)
     return watch
   }
@@ -270,16 +275,13 @@ export class App {
   reload(): void {
     this.certificateWatch?.reload()
     const { source, useDemo = null } = this.options
-    const next =
-      source === null
-        ? null
-        : readNextConfig(source, this.current, useDemo, this.log, (config) =>
-            fitToWorker(this.options, config),
-          )
+    if (source === null) return
+    const fit = (config: Config): Config => fitToWorker(this.options, config)
+    const next = readNextConfig(source, this.current, useDemo, this.fileLog, fit)
     if (next === null) return
     this.apply(next)
     const upstreams = next.upstreams.map(({ name }) => name)
-    this.log.info({ upstreams }, 'the config was read again and is in use now')
+    this.fileLog.info({ upstreams }, 'the config was read again and is in use now')
   }
 
   /** New requests follow this config from now on. Open requests keep their upstream. */

@@ -64,7 +64,8 @@ function createSnapshot(
       },
     },
     owner: { writer, started, ...markProcess() },
-    lastSeq: () => ledger.lastSeq,
+    counted: () => ledger.lastSeq,
+    listWorkers: null,
     isRestored: () => limiter.isRestored,
     log,
   })

@@ -66,7 +66,7 @@ function readUsable(
 }
 
 /** A reload changes where requests go, what is cached and which rules limit. All other settings wait for a restart. */
-function mergeReloadable(read: Config, current: Config): Config {
+export function mergeReloadable(read: Config, current: Config): Config {
   const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, direct, limitRules, warnings } =
     read
   // The page may stay at a public address although the file says otherwise now: not without a token.

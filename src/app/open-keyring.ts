@@ -1,6 +1,7 @@
 import { KeyFileWatch } from '../access/key-file-watch.js'
 import { Keyring } from '../access/keyring.js'
 import type { AppOptions } from './app-options.js'
+import type { FileLog } from './file-log.js'
 
 /**
  * Opens the key file of a config, which is followed from then on.
@@ -9,7 +10,8 @@ import type { AppOptions } from './app-options.js'
  * @throws {KeyringError} if it cannot be read
  */
 export function openKeyring(
-  { config, log, keyPollMs }: Pick<AppOptions, 'config' | 'log' | 'keyPollMs'>,
+  { config, keyPollMs }: Pick<AppOptions, 'config' | 'keyPollMs'>,
+  log: Pick<FileLog, 'warn' | 'error'>,
   onReload: (count: number) => void,
   onPoll: () => void,
 ): Keyring | null {
@@ -19,6 +21,7 @@ export function openKeyring(
   return Keyring.open(file, {
     ...(keyPollMs === undefined ? {} : { pollMs: keyPollMs }),
     onProblem,
+    onFault: (message) => log.error({}, message),
     onReload,
     onPoll,
     watch: new KeyFileWatch(file, onProblem),

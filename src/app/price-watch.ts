@@ -15,7 +15,7 @@ import { FileWatch } from './file-watch.js'
 export function watchPriceFile(
   prices: Prices,
   config: Config,
-  log: Pick<Log, 'info' | 'warn'>,
+  log: Pick<Log, 'info' | 'error'>,
   pollMs?: number,
 ): FileWatch | null {
   const file = config.ledger.prices
@@ -34,7 +34,7 @@ export function watchPriceFile(
     if (isLatest()) log.info({ file, models: prices.size }, 'the price file was read again and is in use now')
   }
   const refuse = (why: string): void =>
-    log.warn({ file }, `the price file ${file} is not used, the relay keeps its prices: ${why}`)
+    log.error({ file }, `the price file ${file} is not used, the relay keeps its prices: ${why}`)
   return new FileWatch(file, () => void read(), pollMs)
 }
 

@@ -1,7 +1,5 @@
 import { type Keyring, KeyringError } from '../access/keyring.js'
-import { FileWatch } from '../app/file-watch.js'
 import { ListenError } from '../app/listen-error.js'
-import { readNextConfig } from '../app/next-config.js'
 import { openKeyring } from '../app/open-keyring.js'
 import { NO_PAGE, type PagePort } from '../app/ports.js'
 import { type Config, loadConfig } from '../config/config.js'
@@ -20,7 +18,14 @@ import { useDemo } from './demo-config.js'
 import { issueFirstKey } from './first-key.js'
 import { formatAddress, formatOrigin } from './listening.js'
 import { createPageLink } from './page-link.js'
-import { describeStartError, EXIT_CANNOT_RUN, findServiceManager, type ServeOptions } from './serve.js'
+import { PrimaryFiles } from './primary-files.js'
+import {
+  describeStartError,
+  EXIT_CANNOT_RUN,
+  findServiceManager,
+  reportSettings,
+  type ServeOptions,
+} from './serve.js'
 import type { ServiceManager } from './service-manager.js'
 import { endOnFault, LOG_DRAIN_MS, RECORDS_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
 
@@ -33,11 +38,12 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
   const manager = await findServiceManager(log)
   const demo = config.upstreams.length === 0 ? await startDemo() : null
   const follow = demo === null ? null : (next: Config) => useDemo(next, demo)
+  reportSettings(follow === null ? config : follow(config), log)
   // The limits follow the key file ahead of the workers, which read it by themselves.
-  let onKeysRead = ignore
+  let onKeysRead: (keys: number) => void = ignore
   let keyring: Keyring | null
   try {
-    keyring = openKeyring({ config, log }, () => onKeysRead(), ignore)
+    keyring = openKeyring({ config }, log, (keys) => onKeysRead(keys), ignore)
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
     options.print(`thinwire: ${error.message}`)
@@ -59,7 +65,10 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
     countWorkers: () => relay.counts,
     reloadKeys: () => relay.reloadKeys(),
   })
-  onKeysRead = () => shared.forgetKeys()
+  onKeysRead = (keys) => {
+    if (!relay.isIssuing) log.info({ keys }, 'the key file was read again')
+    shared.forgetKeys()
+  }
   const relay = new PrimaryProcess(settings, options, log, { keyring, shared, manager, useDemo: follow })
   const fail = async (message: string, exitCode: number): Promise<number> => {
     options.print(message)
@@ -128,9 +137,11 @@ class PrimaryProcess {
   metrics: { readonly host: string; readonly port: number } | null
   /** Where the page is. */
   page: PagePort
-  /** The config that the primary's own parts follow. */
-  private current: Config
-  private configWatch: FileWatch | null
+  /** It issues the first key: nobody needs to be told that it has read the key file. */
+  isIssuing: boolean
+  private readonly files: PrimaryFiles
+  /** The config of the restart that is going on; null for none. */
+  private restarting: Config | null
   private primary: Primary | null
   private running: RunningFile | null
   /** `performance.now()` of the first signal that ends the relay; 0 before it. */
@@ -147,8 +158,17 @@ class PrimaryProcess {
     this.useDemo = parts.useDemo
     this.metrics = null
     this.page = NO_PAGE
-    this.current = config
-    this.configWatch = null
+    this.isIssuing = false
+    this.files = new PrimaryFiles({
+      config,
+      source: options.source,
+      useDemo: this.useDemo,
+      prices: this.useDemo === null ? options.prices : null,
+      log,
+      // The limits follow it ahead of the workers, which read it by themselves.
+      onConfig: (next) => this.shared.reconfigure(next),
+    })
+    this.restarting = null
     this.primary = null
     this.running = null
     this.leftAt = 0
@@ -162,12 +182,11 @@ class PrimaryProcess {
     process.on('SIGTERM', () => this.onSignal(primary, 'SIGTERM', 15))
     process.on('SIGINT', () => this.onSignal(primary, 'SIGINT', 2))
     const reload = (): void => {
-      this.readConfig()
+      this.files.reload()
       primary.tell({ type: 'reload' })
     }
     reloadOnHangup({ reload }, this.log, this.manager)
-    const { file } = this.config
-    if (file !== null) this.configWatch = new FileWatch(file, () => this.readConfig())
+    this.files.begin()
     if (process.platform !== 'win32') process.on('SIGUSR2', () => this.restart(primary))
   }
 
@@ -181,19 +200,11 @@ class PrimaryProcess {
     return this.primary?.counts ?? { configured: this.config.workers, ready: 0, restarts: 0 }
   }
 
-  /** The limits follow the config ahead of the workers, which read it by themselves. */
-  private readConfig(): void {
-    // The workers say what is wrong with it.
-    const next = readNextConfig(this.options.source, this.current, this.useDemo, SILENT)
-    if (next === null) return
-    this.current = next
-    this.shared.reconfigure(next)
-  }
-
   /** All workers serve: a person may use the relay now. */
   onReady(ports: SharedPorts): void {
     const { config, keyring, log } = this
     let key = null
+    this.isIssuing = true
     try {
       key = issueFirstKey({ config, keyring, reloadKeys: () => keyring?.reload() }, this.options.firstKey)
       this.primary?.tell({ type: 'keys' })
@@ -203,7 +214,9 @@ class PrimaryProcess {
       this.primary?.killAll()
       process.exit(EXIT_CANNOT_RUN)
     }
+    this.isIssuing = false
     this.running = openRunningFile(config, ports, log)
+    this.shared.onReady()
     const { metrics } = this
     const own = { metricsHost: metrics?.host ?? null, metricsPort: metrics?.port ?? null, ...this.page }
     const printer = { config, printPageToken: (onSpent: () => void) => this.shared.printPageToken(onSpent) }
@@ -223,11 +236,13 @@ class PrimaryProcess {
   onRestartEnd(problem: string | null, replaced: number): void {
     const { log, primary } = this
     if (problem === null) {
+      if (this.restarting !== null) this.files.onRestarted(this.restarting)
       log.info({ replaced }, 'restart: all workers are new; the old ones end when their connections end')
     } else {
       const kept = replaced === 0 ? 'the workers stay' : 'the other workers stay'
       log.error({ replaced }, `restart: failed, ${kept}: ${problem}`)
     }
+    this.restarting = null
     this.showRestart(problem === null ? 'done' : 'failed', replaced, problem)
     if (this.wantsRestart && primary !== null) setImmediate(() => this.restart(primary))
   }
@@ -235,7 +250,7 @@ class PrimaryProcess {
   close(): void {
     this.running?.remove()
     this.running = null
-    this.configWatch?.close()
+    this.files.close()
     this.keyring?.close()
     this.shared.endNow()
   }
@@ -284,7 +299,8 @@ class PrimaryProcess {
    */
   private findProblem(): string | null {
     try {
-      const { listen, workers, metrics, admin } = loadConfig(this.options.source)
+      const next = loadConfig(this.options.source)
+      const { listen, workers, metrics, admin } = next
       const { config } = this
       const later: string[] = []
       if (formatAddress(listen) !== formatAddress(config.listen)) later.push('listen')
@@ -296,6 +312,7 @@ class PrimaryProcess {
         const names = later.join(', ')
         this.log.warn({ settings: later }, `${names}: only a stop and a start of the relay can change this`)
       }
+      this.restarting = this.useDemo === null ? next : this.useDemo(next)
       return null
     } catch (error) {
       if (error instanceof ConfigError) return error.message
@@ -307,8 +324,6 @@ class PrimaryProcess {
     this.running?.showRestart(state, replaced, problem)
   }
 }
-
-const SILENT = { info: ignore, warn: ignore, error: ignore }
 
 /** Without this file `thinwire restart` does not find the relay, but all else works. */
 function openRunningFile(

@@ -1,6 +1,7 @@
 import { KeyringError } from '../access/keyring.js'
 import { type App, createApp } from '../app/app.js'
 import type { AppOptions } from '../app/app-options.js'
+import { type FileLog, openFileLog } from '../app/file-log.js'
 import { ListenError } from '../app/listen-error.js'
 import { warmUp } from '../app/warm-up.js'
 import type { Config, ConfigSource } from '../config/config.js'
@@ -81,14 +82,19 @@ export function createRelay(
   worker: Pick<AppOptions, 'worker' | 'limits'> = {},
 ): Promise<App> {
   const settings = demo === null ? config : useDemo(config, demo)
-  for (const warning of settings.warnings) log.warn({}, warning)
-  for (const { name, proxy } of settings.upstreams)
-    if (proxy !== null)
-      log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
+  reportSettings(settings, openFileLog(log, (worker.worker ?? null) !== null))
   const own = { ...worker, config: settings, log, source }
   return createApp(
     demo === null ? { ...own, prices } : { ...own, prices: null, useDemo: (next) => useDemo(next, demo) },
   )
+}
+
+/** Says what of a config a person should know at the start. */
+export function reportSettings({ warnings, upstreams }: Config, log: FileLog): void {
+  for (const warning of warnings) log.warn({}, warning)
+  for (const { name, proxy } of upstreams)
+    if (proxy !== null)
+      log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
 }
 
 /** @throws the error itself, if it is a fault of the relay */

@@ -293,12 +293,14 @@ export class Limiter implements SummarySink, RecordCounter {
   /** Counts what a request has used whose relay was killed. @param id of the request */
   countRecovered(id: string, entry: Entry): void {
     if (entry.at === null) return
+    const claims = this.claimsOfEntry(entry)
+    if (claims.length > 0) this.books.settleRecovered(id, claims, readUse(entry), entry.at)
+  }
+
+  /** The counters that a record counts on. */
+  claimsOfEntry(entry: Entry): readonly LimitClaim[] {
     const keyRules = entry.key === null ? null : (this.keyRules?.get(entry.key) ?? null)
-    const claims = this.matcher.claimsOf(describeEntry(entry), keyRules)
-    if (claims.length === 0) return
-    const tokens = (entry.promptTokens ?? 0) + (entry.completionTokens ?? 0)
-    const use: LimitUse = { tokens, nano: entry.cost ?? entry.assumed ?? 0 }
-    this.books.settleRecovered(id, claims, use, entry.at)
+    return this.matcher.claimsOf(describeEntry(entry), keyRules)
   }
 
   /** @param now `performance.now()` */
@@ -348,4 +350,9 @@ export class Limiter implements SummarySink, RecordCounter {
     const byId = new Map(rules.map((rule) => [rule.id, rule]))
     this.books.follow({ byId, isComplete: this.keyRules !== null })
   }
+}
+
+/** What a record says was used. */
+export function readUse({ promptTokens, completionTokens, cost, assumed }: Entry): LimitUse {
+  return { tokens: (promptTokens ?? 0) + (completionTokens ?? 0), nano: cost ?? assumed ?? 0 }
 }

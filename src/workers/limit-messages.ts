@@ -36,8 +36,8 @@ export type WorkerMessage =
   | readonly ['observed', ClaimNames, kinds: readonly RefusalKind[]]
   /** Records of this worker up to a number were counted without some budgets, and later ones with them. */
   | readonly ['follow', Followed]
-  /** Its records up to this number are in a file. */
-  | readonly ['written', seq: number]
+  /** Its records up to this number are in a file, and those of its settlements up to another number are among them. */
+  | readonly ['written', seq: number, settlement: number]
   /** The states of counters are asked for. */
   | readonly ['read', question: number, ClaimNames]
   | readonly ['figures', question: number]
@@ -52,8 +52,10 @@ export interface Settled {
   readonly at: number
   /** Its id in the ledger. */
   readonly id: string
-  /** Which settlement it is, if its record waits for what was crossed; else 0. */
+  /** Which settlement of the worker it is, from 1. */
   readonly settlement: number
+  /** Its record waits for what was crossed. */
+  readonly isAwaited: boolean
   /** Its record was made by another process than the one that has served it. */
   readonly isRecovered: boolean
 }

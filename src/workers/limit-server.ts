@@ -6,13 +6,15 @@ import type { LimitStore } from '../limits/counters/store.js'
 import { MemoryLimitBooks } from '../limits/limit-books.js'
 import { Limiter } from '../limits/limiter.js'
 import { LimitAlerts } from '../limits/reports/alerts.js'
+import type { LiveMark } from '../limits/snapshot/snapshot-file.js'
 import type { LimitFigures } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
 import type { Followed } from './limit-messages.js'
 import type { Link } from './link.js'
 import { LiveWriters } from './live-writers.js'
+import { LostRecords, type WorkerBooks } from './lost-records.js'
 import { SettlingRounds } from './settling-rounds.js'
-import { type Clock, type HeldCheck, type LimitCentre, WorkerLimits } from './worker-limits.js'
+import { type Clock, dropOldest, type HeldCheck, type LimitCentre, WorkerLimits } from './worker-limits.js'
 
 /** Ids of requests that are kept in case their records are recovered. */
 const MOST_IDS = 100_000
@@ -46,10 +48,12 @@ export class LimitServer implements LimitCentre {
   private readonly workers: Set<WorkerLimits>
   private readonly rounds: SettlingRounds
   private readonly writers: LiveWriters
+  /** Null without a ledger. */
+  private readonly lost: LostRecords | null
   /** By rule and owner. */
   private claims: WeakMap<LimitRule, Map<string, LimitClaim>>
   /** Requests that workers have counted that are gone, and those that were recovered: by their ids. */
-  private readonly counted: Set<string>
+  private readonly countedIds: Set<string>
   private forgottenAt: number
 
   constructor({ config, log, listKeyRules, folders, bounds, clock = CLOCK }: LimitServerParts) {
@@ -67,9 +71,11 @@ export class LimitServer implements LimitCentre {
       others: { has: (id) => this.hasRule(id) },
     })
     this.limiter = new Limiter(config, { books: this.books, prices: null, log, listKeyRules })
+    const { limiter, store } = this
+    this.lost = folders === null ? null : new LostRecords({ folders, limiter, store, writers, log })
     this.rounds = new SettlingRounds(this.workers, (check) => this.decide(check))
     this.claims = new WeakMap()
-    this.counted = new Set()
+    this.countedIds = new Set()
     this.forgottenAt = clock.now()
   }
 
@@ -78,9 +84,9 @@ export class LimitServer implements LimitCentre {
     this.limiter.begin()
   }
 
-  /** Answers a worker from now on, until its link is closed. */
-  serve(link: Link): void {
-    const worker = new WorkerLimits(link, this)
+  /** Answers a worker from now on, until its link is closed. @param number of the worker */
+  serve(link: Link, number: number | null = null): void {
+    const worker = new WorkerLimits(link, this, number)
     this.workers.add(worker)
     this.writers.join(worker)
     link.onClose(() => this.onClosed(worker))
@@ -89,9 +95,11 @@ export class LimitServer implements LimitCentre {
   private onClosed(worker: WorkerLimits): void {
     this.workers.delete(worker)
     worker.close()
+    const name = this.writers.nameOf(worker)
     this.writers.leave(worker)
     this.rounds.leave(worker)
     for (const id of worker.settledIds) this.noteRecovered(id)
+    if (name !== null) this.lost?.lookFor(name, worker)
   }
 
   /** Requests from now on follow these rules. Called ahead of the workers. */
@@ -117,6 +125,28 @@ export class LimitServer implements LimitCentre {
   /** What metrics show, for all workers. */
   readFigures(): Promise<LimitFigures> {
     return this.limiter.readFigures()
+  }
+
+  /** Which records of workers are counted: for the state of all counters at this moment. */
+  get counted(): LiveMark {
+    const mark = { writers: new Map<string, number>(), ids: new Set<string>() }
+    const add = (name: string | null, { writtenSeq, unwritten }: WorkerBooks): void => {
+      if (name !== null) mark.writers.set(name, writtenSeq)
+      for (const [id, { claims }] of unwritten) if (claims.some(hasBudgets)) mark.ids.add(id)
+    }
+    for (const worker of this.workers) add(this.writers.nameOf(worker), worker)
+    for (const [name, books] of this.lost?.sought ?? []) add(name, books)
+    return mark
+  }
+
+  /** Names of the writers that are, or were, workers. */
+  listWorkers(): readonly string[] {
+    return this.writers.allNames
+  }
+
+  /** Counts up with each change of what `counted` and the counters say. */
+  get changes(): number {
+    return this.store.changes + this.limiter.ruleChanges + this.writers.allNames.length
   }
 
   /** Sends what waits for the webhook of alerts. */
@@ -179,19 +209,18 @@ export class LimitServer implements LimitCentre {
   }
 
   wasCounted(id: string): boolean {
-    if (this.counted.has(id)) return true
+    if (this.countedIds.has(id)) return true
     for (const { settledIds } of this.workers) if (settledIds.has(id)) return true
     return false
   }
 
+  takeBack(id: string): boolean {
+    return this.lost?.takeBack(id) === true
+  }
+
   noteRecovered(id: string): void {
-    const { counted } = this
-    if (counted.size >= MOST_IDS)
-      for (const oldest of counted) {
-        counted.delete(oldest)
-        break
-      }
-    counted.add(id)
+    dropOldest(this.countedIds, MOST_IDS)
+    this.countedIds.add(id)
   }
 
   /** Nothing is given back any more for which the request could wait. */
@@ -205,4 +234,8 @@ export class LimitServer implements LimitCentre {
     for (const { rules } of this.workers) if (rules.has(id)) return true
     return false
   }
+}
+
+function hasBudgets({ rule }: LimitClaim): boolean {
+  return rule.budgets.length > 0
 }

@@ -1,12 +1,17 @@
 import type { LiveRecords } from '../limits/replay/live-records.js'
 import type { Followed } from './limit-messages.js'
-import type { WorkerLimits } from './worker-limits.js'
+import { dropOldest, type WorkerLimits } from './worker-limits.js'
 
 /** Milliseconds that a worker has to follow new rules, or to say up to which record it did not. */
 const FOLLOW_MS = 5_000
 
 /** Workers that are gone and are remembered: their records may still be read. */
 const MOST_GONE = 64
+
+/** Names of workers that are known: that they were some of this relay. */
+const MOST_NAMES = 1_000
+
+const NOTHING: ReadonlyMap<string, number> = new Map()
 
 /** What a worker follows. */
 interface Writer {
@@ -45,6 +50,8 @@ export class LiveWriters implements LiveRecords {
   private readonly byName: Map<string, Writer>
   /** Names of workers that are gone, the oldest first. */
   private readonly gone: string[]
+  /** All names that there were. */
+  private readonly former: Set<string>
   private readonly waits: Set<Wait>
   private readonly restatings: Restating[]
   private round: number
@@ -57,6 +64,7 @@ export class LiveWriters implements LiveRecords {
     this.byWorker = new Map()
     this.byName = new Map()
     this.gone = []
+    this.former = new Set()
     this.waits = new Set()
     this.restatings = []
     this.round = 0
@@ -79,6 +87,23 @@ export class LiveWriters implements LiveRecords {
 
   get names(): readonly string[] {
     return [...this.byName.keys()]
+  }
+
+  /** The same, and those of workers that are long gone. */
+  get allNames(): readonly string[] {
+    return [...this.former]
+  }
+
+  /** The name of a worker; null if it has not said it, or writes no records. */
+  nameOf(worker: WorkerLimits): string | null {
+    const writer = this.byWorker.get(worker)
+    for (const [name, one] of this.byName) if (one === writer) return name
+    return null
+  }
+
+  /** Up to which record a writer has counted without each budget that it followed. */
+  followedBy(name: string): ReadonlyMap<string, number> {
+    return this.byName.get(name)?.followed ?? NOTHING
   }
 
   /** Resolves when each worker follows the budgets, and has written what it counted without them. */
@@ -135,7 +160,11 @@ export class LiveWriters implements LiveRecords {
     if (writer === undefined) {
       writer = { followed: new Map(), lastSeq: 0, writtenSeq: 0 }
       this.byWorker.set(worker, writer)
-      if (name !== null) this.byName.set(name, writer)
+      if (name !== null) {
+        this.byName.set(name, writer)
+        dropOldest(this.former, MOST_NAMES)
+        this.former.add(name)
+      }
     }
     for (const budget of dropped) writer.followed.delete(budget)
     for (const budget of added) {
@@ -190,6 +219,9 @@ export class LiveWriters implements LiveRecords {
     const at = this.restatings.indexOf(restating)
     if (at === -1) return
     this.restatings.splice(at, 1)
+    // What workers that are gone have counted is forgotten now: all of it counts from the ledger.
+    for (const name of this.gone)
+      for (const budget of restating.budgets) this.byName.get(name)?.followed.delete(budget)
     restating.then()
     for (const worker of restating.paused) worker.resume()
   }

@@ -24,20 +24,22 @@ export class RecordHold implements SummarySink {
   /** In the order of their numbers. */
   private readonly settling: Map<SettledSummary, Settlement>
   private readonly held: Set<RequestSummary>
-  private last: number
 
   constructor(ledger: SummarySink) {
     this.ledger = ledger
     this.settling = new Map()
     this.held = new Set()
-    this.last = 0
   }
 
-  /** The summary is settled, and its record follows in the same turn. @returns number of the settlement */
-  await(summary: SettledSummary): number {
-    this.last++
-    this.settling.set(summary, { number: this.last, summary, since: performance.now() })
-    return this.last
+  /** The summary is settled, and its record follows in the same turn. @param number of the settlement */
+  await(summary: SettledSummary, number: number): void {
+    this.settling.set(summary, { number, summary, since: performance.now() })
+  }
+
+  /** Number of the first settlement whose record is held back; null for none. */
+  get firstHeld(): number | null {
+    for (const { number } of this.settling.values()) return number
+    return null
   }
 
   record(summary: RequestSummary): void {

@@ -21,6 +21,7 @@ import {
   type WorkerMessage,
 } from './limit-messages.js'
 import type { Link } from './link.js'
+import { LinkQuestions } from './link-questions.js'
 import { RecordHold } from './record-hold.js'
 import { RemoteTicket } from './remote-ticket.js'
 
@@ -38,16 +39,16 @@ const MOST_RENEWED = 1_000
 
 const UNANSWERED: LimitVerdict = { ticket: null, excesses: [] }
 
-/** A question about counters. */
-interface Question {
-  /** By `waited`. */
-  readonly askedAt: number
-  readonly onAnswer: (answer: unknown) => void
-  readonly onFailed: (error: Error) => void
-}
-
 /** What was used, but for the amounts. */
 type SettledRequest = Omit<Settled, 'claims' | 'tokens' | 'nano'>
+
+/** How far the ledger was at a moment. */
+interface Mark {
+  /** Number of the last record. */
+  readonly seq: number
+  /** All settlements up to this one have such a number. */
+  readonly settlement: number
+}
 
 /** The ledger of this worker. */
 export type NumberedRecords = Pick<Bookkeeper, 'writer' | 'lastSeq' | 'writtenSeq'>
@@ -64,10 +65,10 @@ export class RemoteLimits implements LimitBooks {
   private hold: RecordHold | null
   private flush: () => void
   private lastRequest: number
-  private lastQuestion: number
+  private lastSettlement: number
   /** Requests without an answer by their numbers, the oldest first. */
   private readonly pending: Map<number, { readonly ticket: RemoteTicket; readonly askedAt: number }>
-  private readonly questions: Map<number, Question>
+  private readonly questions: LinkQuestions<unknown>
   /** Rules that the primary knows by what this worker has said. */
   private introduced: WeakSet<LimitRule>
   /** Names of the budgets that are followed. */
@@ -80,8 +81,10 @@ export class RemoteLimits implements LimitBooks {
   private tickedAt: number | null
   /** The primary has let a request wait for too long, and has said nothing since. */
   private isSilent: boolean
-  /** Number of the last record that was to be written when budgets came; 0 once it is. */
-  private unwritten: number
+  /** What is to be written before the primary hears of it; null: nothing that it has not heard of. */
+  private unwritten: Mark | null
+  /** What it was told last. */
+  private written: Mark
 
   constructor(link: Link, log: Pick<Log, 'warn' | 'info'>) {
     this.link = link
@@ -90,9 +93,9 @@ export class RemoteLimits implements LimitBooks {
     this.hold = null
     this.flush = () => {}
     this.lastRequest = 0
-    this.lastQuestion = 0
+    this.lastSettlement = 0
     this.pending = new Map()
-    this.questions = new Map()
+    this.questions = new LinkQuestions(link, ANSWER_MS)
     this.introduced = new WeakSet()
     this.budgets = new Set()
     this.budgetNames = new WeakMap()
@@ -100,7 +103,8 @@ export class RemoteLimits implements LimitBooks {
     this.waited = 0
     this.tickedAt = null
     this.isSilent = false
-    this.unwritten = 0
+    this.unwritten = null
+    this.written = { seq: 0, settlement: 0 }
     link.receive('limits', (value) => this.onMessage(value as PrimaryMessage))
     link.onClose(() => this.onClose())
   }
@@ -167,12 +171,15 @@ export class RemoteLimits implements LimitBooks {
     if (ticket !== null) ticket.isSettled = true
     if (!this.link.isOpen) return
     const { id, receivedAt } = summary.request
-    const settlement = claims.some(hasBudgets) ? (this.hold?.await(summary) ?? 0) : 0
-    this.sendUse(claims, use, { request, at: receivedAt, id, settlement, isRecovered: false })
+    const settlement = ++this.lastSettlement
+    const isAwaited = this.hold !== null && claims.some(hasBudgets)
+    if (isAwaited) this.hold?.await(summary, settlement)
+    this.sendUse(claims, use, { request, at: receivedAt, id, settlement, isAwaited, isRecovered: false })
   }
 
   settleRecovered(id: string, claims: readonly LimitClaim[], use: LimitUse, at: number): void {
-    this.sendUse(claims, use, { request: 0, at, id, settlement: 0, isRecovered: true })
+    const settlement = ++this.lastSettlement
+    this.sendUse(claims, use, { request: 0, at, id, settlement, isAwaited: false, isRecovered: true })
   }
 
   private sendUse(claims: readonly LimitClaim[], use: LimitUse, settled: SettledRequest): void {
@@ -210,17 +217,31 @@ export class RemoteLimits implements LimitBooks {
     // What is held back has been settled without these budgets, and has no number yet.
     this.hold?.releaseAll()
     const { writer = null, lastSeq = 0 } = this.records ?? {}
-    this.unwritten = lastSeq
+    this.unwritten = this.mark()
     this.say(['follow', { writer, seq: lastSeq, added, dropped, round }])
     this.sayWritten()
   }
 
-  /** Tells when the records are in a file that count from the ledger. */
+  /**
+   * Tells how far the records are in a file: some count from the ledger, and what others say is lost if this worker is
+   * killed before.
+   */
   private sayWritten(): void {
-    const { records, unwritten } = this
-    if (unwritten === 0 || records === null || records.writtenSeq < unwritten) return
-    this.unwritten = 0
-    this.say(['written', unwritten])
+    const { records } = this
+    if (records === null) return
+    this.unwritten ??= this.mark()
+    const { seq, settlement } = this.unwritten
+    if (records.writtenSeq < seq) return
+    const isNew = seq > this.written.seq || settlement > this.written.settlement
+    if (isNew) this.say(['written', seq, settlement])
+    this.written = this.unwritten
+    this.unwritten = null
+  }
+
+  /** Records get their numbers in the order in which requests are settled. */
+  private mark(): Mark {
+    const settlement = (this.hold?.firstHeld ?? this.lastSettlement + 1) - 1
+    return { seq: this.records?.lastSeq ?? 0, settlement }
   }
 
   private namesOf(rule: LimitRule): readonly string[] {
@@ -244,7 +265,8 @@ export class RemoteLimits implements LimitBooks {
   async read(claims: readonly LimitClaim[]): Promise<ReadStates> {
     this.introduce(claims)
     const names = nameClaims(claims)
-    const { at, states } = (await this.ask((number) => ['read', number, names])) as SentStates
+    const asked = this.questions.ask((number) => this.say(['read', number, names]))
+    const { at, states } = (await asked) as SentStates
     const addRule = ({ rule, owner }: LimitClaim, i: number): LimitState[] =>
       (states[i] ?? []).map((state) => ({ rule, owner, ...state }))
     return { at, states: claims.map(addRule) }
@@ -259,7 +281,7 @@ export class RemoteLimits implements LimitBooks {
   }
 
   async readFigures(): Promise<LimitFigures> {
-    return (await this.ask((number) => ['figures', number])) as SentFigures
+    return (await this.questions.ask((number) => this.say(['figures', number]))) as SentFigures
   }
 
   tick(now: number): void {
@@ -277,11 +299,6 @@ export class RemoteLimits implements LimitBooks {
       // Whatever it comes to is given back.
       this.say(['cancel', number])
       this.stop(number, ticket, UNANSWERED)
-    }
-    for (const [number, { askedAt, onFailed }] of this.questions) {
-      if (waited - askedAt < ANSWER_MS) break
-      this.questions.delete(number)
-      onFailed(new Error('the primary process does not answer'))
     }
   }
 
@@ -311,19 +328,6 @@ export class RemoteLimits implements LimitBooks {
     if (this.renewed.length === 0) return
     this.say(['renew', this.renewed])
     this.renewed = []
-  }
-
-  private ask(toMessage: (number: number) => WorkerMessage): Promise<unknown> {
-    this.lastQuestion++
-    const number = this.lastQuestion
-    return new Promise((onAnswer, onFailed) => {
-      if (!this.link.isOpen) {
-        onFailed(new Error('the primary process is gone'))
-        return
-      }
-      this.questions.set(number, { askedAt: this.waited, onAnswer, onFailed })
-      this.say(toMessage(number))
-    })
   }
 
   private onMessage(message: PrimaryMessage): void {
@@ -356,8 +360,7 @@ export class RemoteLimits implements LimitBooks {
         )
         return
       default:
-        this.questions.get(message[1])?.onAnswer(message[2])
-        this.questions.delete(message[1])
+        this.questions.answer(message[1], message[2])
     }
   }
 
@@ -386,8 +389,6 @@ export class RemoteLimits implements LimitBooks {
 
   private onClose(): void {
     for (const [number, { ticket }] of [...this.pending]) this.stop(number, ticket, UNANSWERED)
-    for (const { onFailed } of this.questions.values()) onFailed(new Error('the primary process is gone'))
-    this.questions.clear()
     this.hold?.releaseAll()
   }
 }

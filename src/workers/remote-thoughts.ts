@@ -1,3 +1,4 @@
+import { ignore } from '../lib/ignore.js'
 import {
   ConversationMemory,
   type PlacedCall,
@@ -6,6 +7,7 @@ import {
 import { listCalls } from '../translate/thinking/list-calls.js'
 import type { CallPlace, Thought, ThoughtMemory } from '../translate/thinking/thought-memory.js'
 import type { Link } from './link.js'
+import { LinkQuestions } from './link-questions.js'
 import type { ToThoughtPrimary, ToThoughtWorker } from './thought-messages.js'
 
 /** Milliseconds that a request waits for its thinking. Then it goes without. */
@@ -16,19 +18,12 @@ type Found = readonly (Thought | null)[]
 /** The thinking of conversations as a worker has it: the primary keeps it, and is asked once for each request. */
 export class RemoteThoughts implements ThoughtKeeper {
   private readonly link: Link
-  private readonly findMs: number
-  private readonly asked: Map<number, (found: Found) => void>
-  private lastAsk: number
+  private readonly finds: LinkQuestions<Found>
 
   constructor(link: Link, findMs: number = FIND_MS) {
     this.link = link
-    this.findMs = findMs
-    this.asked = new Map()
-    this.lastAsk = 0
+    this.finds = new LinkQuestions(link, findMs)
     link.receive('thoughts', (value) => this.onMessage(value as ToThoughtWorker))
-    link.onClose(() => {
-      for (const ask of [...this.asked.keys()]) this.settle(ask, [])
-    })
     this.send({ kind: 'here' })
   }
 
@@ -52,28 +47,17 @@ export class RemoteThoughts implements ThoughtKeeper {
   ): Promise<void> | null {
     const calls = listCalls(body).flatMap((call) => place(call) ?? [])
     if (calls.length === 0 || !this.link.isOpen) return null
-    const ask = ++this.lastAsk
-    this.send({ kind: 'find', ask, owner, calls })
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.settle(ask, []), this.findMs)
-      this.asked.set(ask, (thoughts) => {
-        clearTimeout(timer)
-        for (const [i, thought] of thoughts.entries())
-          if (thought !== null) found.set(keyOf(calls[i] as PlacedCall), thought)
-        resolve()
-      })
-    })
+    const keep = (thoughts: Found): void => {
+      for (const [i, thought] of thoughts.entries())
+        if (thought !== null) found.set(keyOf(calls[i] as PlacedCall), thought)
+    }
+    // Without an answer it goes without.
+    return this.finds.ask((ask) => this.send({ kind: 'find', ask, owner, calls })).then(keep, ignore)
   }
 
   private onMessage(message: ToThoughtWorker): void {
-    if (message.kind === 'found') this.settle(message.ask, message.thoughts)
+    if (message.kind === 'found') this.finds.answer(message.ask, message.thoughts)
     else this.send({ kind: 'synced', sync: message.sync })
-  }
-
-  private settle(ask: number, found: Found): void {
-    const onFound = this.asked.get(ask)
-    this.asked.delete(ask)
-    onFound?.(found)
   }
 
   private send(message: ToThoughtPrimary): void {

@@ -1,11 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config } from '../config/config.js'
 import type { ListenPlace } from '../config/listen.js'
+import { markProcess } from '../ledger/starts.js'
 import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
+import { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
 import type { Log } from '../observe/log.js'
 import type { PageServer } from '../page/page-server.js'
 import { OwnObjectBooks } from '../stored/object-books.js'
@@ -41,6 +44,7 @@ export interface SharedPartsOptions {
 export class SharedParts {
   private readonly log: Log
   private readonly limits: LimitServer
+  private readonly snapshot: SnapshotWriter
   private readonly objects: OwnObjectBooks
   private readonly stored: StoredServer
   private readonly thoughts: ThoughtServer
@@ -80,6 +84,7 @@ export class SharedParts {
       folders: fallbackFolder === null ? [folder] : [folder, fallbackFolder],
       bounds,
     })
+    this.snapshot = createSnapshot(this.limits, folder, log)
     this.objects = new OwnObjectBooks(config.stored, join(folder, 'stored.jsonl'), log, () =>
       bounds.hit('storedObjects'),
     )
@@ -143,7 +148,7 @@ export class SharedParts {
 
   /** Serves a worker that is about to start, until its link closes. */
   serve(number: number, link: Link): void {
-    this.limits.serve(link)
+    this.limits.serve(link, number)
     this.stored.follow(link)
     this.thoughts.follow(link)
     this.metrics?.follow(number, link)
@@ -151,6 +156,11 @@ export class SharedParts {
     if (this.rollups !== null) this.rollups.follow(number, link)
     // A worker may have read a config by now that has a page: what it tells then would wait in memory.
     else link.receive('rollups', ignore)
+  }
+
+  /** All workers are ready: the folder of the ledger is there. */
+  onReady(): void {
+    this.snapshot.start()
   }
 
   /** Follows another config, ahead of the workers. */
@@ -174,6 +184,7 @@ export class SharedParts {
     this.page?.close()
     this.rollups?.close()
     await Promise.all([this.limits.close(), this.objects.close()])
+    await this.snapshot.close()
   }
 
   /** The same at an end that waits for nothing. */
@@ -181,6 +192,7 @@ export class SharedParts {
     this.page?.close()
     this.limits.endNow()
     this.objects.flushNow()
+    this.snapshot.endNow()
   }
 }
 
@@ -189,6 +201,31 @@ async function openRollups({ config, log, zone = null }: SharedPartsOptions): Pr
   if (zone === null) return null
   const { RollupServer } = await import('./rollup-server.js')
   return RollupServer.open({ config, zone, log })
+}
+
+/** Leaves what the primary counts beside the ledger, for commands. */
+function createSnapshot(limits: LimitServer, folder: string, log: Log): SnapshotWriter {
+  const { limiter, store } = limits
+  return new SnapshotWriter({
+    folder,
+    store: {
+      list: () => limiter.listClaims(),
+      read: (claim, now, at) => store.read(claim, now, at),
+      get changes() {
+        return limits.changes
+      },
+    },
+    // It makes no records: the name only tells one start from another.
+    owner: {
+      writer: `primary-${randomBytes(6).toString('hex')}`,
+      started: new Date().toISOString(),
+      ...markProcess(),
+    },
+    counted: () => limits.counted,
+    listWorkers: () => limits.listWorkers(),
+    isRestored: () => limiter.isRestored,
+    log,
+  })
 }
 
 function thoughtBoundsOf({ cursor }: Config): { readonly maxBytes: number; readonly maxAgeMs: number } {

@@ -1,6 +1,6 @@
 import type { StoredObject } from '../stored/object-map.js'
 
-/** What a worker says on the topic `stored`. */
+/** What a worker says on the topic `stored`. It numbers what it asks, of each kind from 1. */
 export type ToStoredPrimary =
   /** It serves requests from now on. */
   | { readonly kind: 'here' }

@@ -1,6 +1,6 @@
 import type { LimitRule } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
-import type { LimitEstimate, LimitStore, LimitVerdict } from '../limits/counters/store.js'
+import type { LimitEstimate, LimitStore, LimitUse, LimitVerdict } from '../limits/counters/store.js'
 import type { MemoryLimitBooks } from '../limits/limit-books.js'
 import type { LimitFigures } from '../observe/limit-metrics.js'
 import {
@@ -18,8 +18,18 @@ import type { Link } from './link.js'
 /** Requests that were cancelled, and whose record may still say that they have used something. */
 const MOST_CANCELLED = 1_000
 
+/** What a request has used, as it was counted. */
+export interface CountedUse {
+  /** Number of its settlement. */
+  readonly settlement: number
+  /** Empty if it was not counted, as another worker's settlement was. */
+  readonly claims: readonly LimitClaim[]
+  readonly use: LimitUse
+  readonly at: number
+}
+
 /** Ids of requests that were counted, of which the record may not be in a file yet. */
-const MOST_IDS = 20_000
+export const MOST_IDS = 20_000
 
 /** Time, for tests too. */
 export interface Clock {
@@ -58,6 +68,11 @@ export interface LimitCentre {
   onWritten(worker: WorkerLimits, seq: number): void
   /** Whether what a request has used was counted, by the worker that has served it or by one that found its traces. */
   wasCounted(id: string): boolean
+  /**
+   * The record of a request was recovered, and says what counts: not what was counted without it by a worker that is
+   * gone. @returns whether such a worker has served it
+   */
+  takeBack(id: string): boolean
   noteRecovered(id: string): void
   readFigures(): Promise<LimitFigures>
 }
@@ -71,6 +86,12 @@ export class WorkerLimits {
   readonly unsettled: Set<number>
   /** Requests that were settled last, by their ids in the ledger. */
   readonly settledIds: Set<string>
+  /** Its number among the workers; null if it is the only one. */
+  readonly number: number | null
+  /** Number of its last record that is known to be in a file. */
+  writtenSeq: number
+  /** What was counted of requests whose records are not known to be in a file, by their ids. */
+  readonly unwritten: Map<string, CountedUse>
   private readonly centre: LimitCentre
   private readonly tickets: Map<number, LimitTicket>
   private readonly cancelled: Map<number, LimitTicket>
@@ -79,8 +100,11 @@ export class WorkerLimits {
   /** The last settlement that is to be answered; 0: none. */
   private answered: number
 
-  constructor(link: Link, centre: LimitCentre) {
+  constructor(link: Link, centre: LimitCentre, number: number | null) {
     this.link = link
+    this.number = number
+    this.writtenSeq = 0
+    this.unwritten = new Map()
     this.rules = new Map()
     this.unsettled = new Set()
     this.settledIds = new Set()
@@ -180,6 +204,7 @@ export class WorkerLimits {
         centre.onFollowed(this, message[1])
         return
       case 'written':
+        this.forgetWritten(message[1], message[2])
         centre.onWritten(this, message[1])
         return
       case 'read':
@@ -222,15 +247,21 @@ export class WorkerLimits {
     centre.store.cancel(ticket, centre.clock.now())
     tickets.delete(request)
     this.unsettled.delete(request)
-    if (cancelled.size >= MOST_CANCELLED)
-      for (const oldest of cancelled.keys()) {
-        cancelled.delete(oldest)
-        break
-      }
+    dropOldest(cancelled, MOST_CANCELLED)
     cancelled.set(request, ticket)
   }
 
-  private settle({ request, claims, tokens, nano, at, id, settlement, isRecovered }: Settled): void {
+  /** Records up to a number are in a file, and among them those of settlements up to another. */
+  private forgetWritten(seq: number, settlement: number): void {
+    this.writtenSeq = Math.max(this.writtenSeq, seq)
+    for (const [id, counted] of this.unwritten) {
+      if (counted.settlement > settlement) return
+      this.unwritten.delete(id)
+    }
+  }
+
+  private settle({ claims: names, ...settled }: Settled): void {
+    const { request, tokens, nano, at, id, settlement, isAwaited, isRecovered } = settled
     const { centre, tickets, cancelled } = this
     const ticket = tickets.get(request) ?? cancelled.get(request) ?? null
     if (request !== 0) {
@@ -239,15 +270,18 @@ export class WorkerLimits {
       cancelled.delete(request)
       this.unsettled.delete(request)
     }
-    const isCounted = isRecovered ? centre.wasCounted(id) : false
+    const isCounted = isRecovered && !centre.takeBack(id) && centre.wasCounted(id)
     if (isRecovered) centre.noteRecovered(id)
     else this.noteSettled(id)
     let reached: string | null = null
+    const claims = isCounted ? [] : this.resolve(names)
+    const use = { tokens, nano }
     if (isCounted) {
       if (ticket !== null) centre.store.abandon(ticket)
-    } else
-      reached = centre.books.count(ticket, this.resolve(claims), { tokens, nano }, centre.clock.now(), at)
-    if (settlement === 0) return
+    } else reached = centre.books.count(ticket, claims, use, centre.clock.now(), at)
+    dropOldest(this.unwritten, MOST_IDS)
+    this.unwritten.set(id, { settlement, claims, use, at })
+    if (!isAwaited) return
     if (reached !== null) {
       this.answered = 0
       this.say(['settled', settlement, reached])
@@ -265,13 +299,8 @@ export class WorkerLimits {
   }
 
   private noteSettled(id: string): void {
-    const { settledIds } = this
-    if (settledIds.size >= MOST_IDS)
-      for (const oldest of settledIds) {
-        settledIds.delete(oldest)
-        break
-      }
-    settledIds.add(id)
+    dropOldest(this.settledIds, MOST_IDS)
+    this.settledIds.add(id)
   }
 
   private observe(
@@ -322,6 +351,15 @@ export class WorkerLimits {
       if (claim !== null) claims.push(claim)
     }
     return claims
+  }
+}
+
+/** Makes room for one more. */
+export function dropOldest<T>(kept: Map<T, unknown> | Set<T>, most: number): void {
+  if (kept.size < most) return
+  for (const oldest of kept.keys()) {
+    kept.delete(oldest)
+    return
   }
 }
 

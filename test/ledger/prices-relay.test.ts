@@ -171,7 +171,7 @@ test('a changed price file applies to later records; a broken one is refused onc
     assert.equal(await bill(relay, 2 + refused), [0.0028, 'prices.json'])
     const warning = linesOf(relay, 'is not used')[refused - 1]
     assert.is(warning?.msg, `the price file ${file} is not used, the relay keeps its prices: ${fault}`)
-    assert.is(warning?.level, 40)
+    assert.is(warning?.level, 50)
   }
 
   replace(JSON.stringify({ 'groq/llama-9': price(3e-6, 3e-6) }))

@@ -26,6 +26,7 @@ export interface Dimensions {
 export interface Entry extends Dimensions {
   readonly writer: string
   readonly seq: number
+  readonly id: string | null
   /** How many requests the record stands for. */
   readonly requests: number
   readonly ts: string | null
@@ -109,6 +110,7 @@ export function readEntry(line: string): Entry | null {
   return {
     writer,
     seq,
+    id: asText(fields.id),
     requests: asCount(fields.requests) ?? 1,
     ts,
     at: ts === null ? null : parseLedgerTime(ts),

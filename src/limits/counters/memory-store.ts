@@ -153,15 +153,29 @@ export class MemoryLimitStore implements LimitStore {
   }
 
   restore(claim: LimitClaim, use: RestoredUse, at: number, budgets = claim.rule.budgets): void {
+    this.change(claim, use, at, budgets, (spent, added) => addWhole(spent, added) ?? 0)
+  }
+
+  takeBack(claim: LimitClaim, use: RestoredUse, at: number, budgets: readonly Budget[]): void {
+    this.change(claim, use, at, budgets, subtractWhole)
+  }
+
+  private change(
+    claim: LimitClaim,
+    use: RestoredUse,
+    at: number,
+    budgets: readonly Budget[],
+    combine: (spent: Whole, amount: Whole) => Whole,
+  ): void {
     this.changes++
     const { rule } = claim
     const counter = this.bind(claim)
     for (let i = 0; i < rule.budgets.length; i++) {
       const budget = rule.budgets[i] as LimitRule['budgets'][number]
-      const added = budget.unit === 'usd' ? use.nano : use.tokens
-      if (!(added > 0) || !budgets.includes(budget)) continue
+      const amount = budget.unit === 'usd' ? use.nano : use.tokens
+      if (!(amount > 0) || !budgets.includes(budget)) continue
       const count = counter.countAt(rule, i, at)
-      count.spent = addWhole(count.spent, added) ?? 0
+      count.spent = combine(count.spent, amount)
     }
   }
 
@@ -278,6 +292,13 @@ export class MemoryLimitStore implements LimitStore {
       ticket = this.queue.first
     }
   }
+}
+
+/** What is left of an amount; never below 0. */
+function subtractWhole(spent: Whole, amount: Whole): Whole {
+  const left = BigInt(spent) - BigInt(amount)
+  if (left <= 0n) return 0
+  return left <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(left) : left
 }
 
 /** More than the error of a share in a double: what is so near to a whole percent counts as it. */

@@ -133,6 +133,8 @@ export interface LimitStore {
    * @param budgets only those of the rule that are in this list
    */
   restore(claim: LimitClaim, use: RestoredUse, at: number, budgets?: readonly Budget[]): void
+  /** Takes back what was counted of a request whose record was lost. @param budgets as in `restore` */
+  takeBack(claim: LimitClaim, use: RestoredUse, at: number, budgets: readonly Budget[]): void
   /** Forgets what was spent of a budget, of all owners: it is to be restored. What requests hold of it stays. */
   forget(rule: LimitRule, budget: Budget): void
   /**

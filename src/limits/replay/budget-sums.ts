@@ -19,6 +19,8 @@ export interface SummedRule {
   readonly upTo: number | null
   /** The same of other writers that count by themselves, by their names. Those that are not in it count all. */
   readonly liveUpTo?: ReadonlyMap<string, number>
+  /** Ids of requests whose records count whatever number they have; not given: none. */
+  readonly ids?: ReadonlySet<string>
 }
 
 /** Numbers of the records of each writer, as ranges: `[from, to, from, to]`. */
@@ -46,6 +48,7 @@ interface RuleSums {
   readonly index: number
   readonly upTo: number
   readonly liveUpTo: ReadonlyMap<string, number>
+  readonly ids: ReadonlySet<string>
   readonly periods: PeriodSets
   readonly needsRecords: boolean
   /** By owner. */
@@ -56,6 +59,7 @@ interface RuleSums {
 const ALL = Number.POSITIVE_INFINITY
 
 const NO_WRITERS: ReadonlyMap<string, number> = new Map()
+const NO_IDS: ReadonlySet<string> = new Set()
 
 /**
  * Sums up what records and rollups of the ledger say was used of each counter: the same rules, periods and amounts as
@@ -71,9 +75,13 @@ export class BudgetSums implements RollupReader {
    * Those that a rollup has summed up are not among them.
    */
   direct: number
+  /** Of the ids of the rules, those of which a record was read. */
+  readonly found: Set<string>
   /** No record from before this moment counts: epoch milliseconds. */
   readonly since: number
   private readonly writer: string | null
+  /** Of all rules. */
+  private readonly ids: Set<string>
   private readonly rules: Map<LimitRule, RuleSums>
   private readonly matcher: LimitMatcher
   /** Rules that are for one key alone, by its id. */
@@ -92,14 +100,16 @@ export class BudgetSums implements RollupReader {
     this.torn = 0
     this.duplicates = 0
     this.direct = 0
+    this.found = new Set()
     this.writer = writer
+    this.ids = new Set()
     this.rules = new Map()
     this.keyRules = new Map()
     this.seen = new SequenceCheck()
     for (const [name, ranges] of counted) this.seen.addRanges(name, ranges)
     const sets = new Map<string, PeriodSets>()
     const common: LimitRule[] = []
-    for (const [index, { rule, upTo, liveUpTo = NO_WRITERS }] of rules.entries()) {
+    for (const [index, { rule, upTo, liveUpTo = NO_WRITERS, ids = NO_IDS }] of rules.entries()) {
       if (rule.budgets.length === 0) continue
       const kinds = [...new Set(rule.budgets.map(({ period }) => period))].sort()
       const name = `${rule.timezone} ${kinds.join(' ')}`
@@ -107,7 +117,8 @@ export class BudgetSums implements RollupReader {
       sets.set(name, periods)
       const needsRecords = rule.match.path !== null
       const counters = new Map()
-      this.rules.set(rule, { index, upTo: upTo ?? ALL, liveUpTo, periods, needsRecords, counters })
+      for (const id of ids) this.ids.add(id)
+      this.rules.set(rule, { index, upTo: upTo ?? ALL, liveUpTo, ids, periods, needsRecords, counters })
       const key = findOnlyKey(rule)
       const own = key === null ? undefined : this.keyRules.get(key)
       if (key === null) common.push(rule)
@@ -133,17 +144,18 @@ export class BudgetSums implements RollupReader {
       this.torn++
       return
     }
-    const { writer, seq, at } = entry
+    const { writer, seq, id, at } = entry
     if (!this.seen.add(writer, seq)) {
       this.duplicates++
       return
     }
+    if (id !== null && this.ids.has(id)) this.found.add(id)
     if (at === null || at < this.since) return
     if (entry.isDirect) this.direct++
     const tokens = addWhole(entry.promptTokens ?? 0, entry.completionTokens) as Whole
     const nano = entry.cost ?? entry.assumed ?? 0
     if (tokens === 0 && nano === 0) return
-    this.count(entry, entry.route ?? '', at, tokens, nano, writer, seq)
+    this.count(entry, at, tokens, nano, entry)
   }
 
   beginRollup({ writers, quarters, torn, duplicates }: RollupHead): 'rows' | 'none' | 'records' {
@@ -163,7 +175,7 @@ export class BudgetSums implements RollupReader {
   addRow(of: Dimensions, row: SumRow, from: number): void {
     if (of.at === null || of.at < this.since) return
     const { tokens, nano } = readRowUse(row, from)
-    if (tokens !== 0 || nano !== 0) this.count(of, '', of.at, tokens, nano, null, 0)
+    if (tokens !== 0 || nano !== 0) this.count(of, of.at, tokens, nano, null)
   }
 
   /** What was used of each counter. */
@@ -189,26 +201,21 @@ export class BudgetSums implements RollupReader {
     return false
   }
 
-  /** @param writer of a record; null for many */
-  private count(
-    of: Dimensions,
-    route: string,
-    at: number,
-    tokens: Whole,
-    nano: Whole,
-    writer: string | null,
-    seq: number,
-  ): void {
+  private isCounted({ writer, seq, id }: Entry, { upTo, liveUpTo, ids }: RuleSums): boolean {
+    const most = writer === this.writer ? upTo : (liveUpTo.get(writer) ?? ALL)
+    return seq <= most || (id !== null && ids.has(id))
+  }
+
+  /** @param entry null for many records */
+  private count(of: Dimensions, at: number, tokens: Whole, nano: Whole, entry: Entry | null): void {
     const { key, env, team, user, model, tags } = of
+    const route = entry?.route ?? ''
     const subject: LimitSubject = { key, env, team, user, model, route, tags }
     const own = key === null ? null : (this.keyRules.get(key) ?? null)
     for (const { rule, owner } of this.matcher.claimsOf(subject, own)) {
       const found = this.rules.get(rule)
       if (found === undefined) continue
-      if (writer !== null) {
-        const most = writer === this.writer ? found.upTo : (found.liveUpTo.get(writer) ?? ALL)
-        if (seq > most) continue
-      }
+      if (entry !== null && !this.isCounted(entry, found)) continue
       const set = found.periods.find(at)
       if (set === NONE) continue
       let sums = found.counters.get(owner)

@@ -4,7 +4,7 @@ import type { Whole } from '../../ledger/read/whole.js'
 import { isImport } from '../../ledger/starts.js'
 import type { CounterUse, SummedRule } from '../replay/budget-sums.js'
 import { listBudgetSums, type ReplayProblem, replayLedger } from '../replay/replay.js'
-import type { SavedState, Snapshot } from './snapshot-file.js'
+import type { LiveMark, SavedState, Snapshot } from './snapshot-file.js'
 
 /** A budget whose counter says something else than the ledger. */
 export interface Drift {
@@ -35,6 +35,7 @@ export interface Comparison {
 /** The states of one moment. */
 interface Slice {
   readonly seq: number
+  readonly live: LiveMark | null
   readonly at: number
   readonly states: SavedState[]
 }
@@ -55,12 +56,12 @@ export async function compareWithLedger(
   const summed = new SummedRules()
   const known = new Set(snapshot.states.map(({ rule }) => rule.id))
   const lacking = rules.filter(({ id }) => !known.has(id))
-  for (const { seq, states } of slices) for (const { rule } of states) summed.add(rule, seq)
-  if (last !== undefined) for (const rule of lacking) summed.add(rule, last.seq)
+  for (const slice of slices) for (const { rule } of slice.states) summed.add(rule, slice)
+  if (last !== undefined) for (const rule of lacking) summed.add(rule, last)
   const { sums, problems } = await replayLedger({
     folders,
     rules: summed.rules,
-    writer: snapshot.writer,
+    writer: snapshot.live === null ? snapshot.writer : null,
     at: Math.min(...slices.map(({ at }) => at)),
     usesRollups: false,
   })
@@ -71,7 +72,7 @@ export async function compareWithLedger(
   let skipped = 0
   for (const slice of slices) {
     const own: CounterUse[] = []
-    for (const [index, list] of uses) if (summed.rules[index]?.upTo === slice.seq) own.push(...list)
+    for (const [index, list] of uses) if (summed.isOf(index, slice)) own.push(...list)
     const inLedger = new Map<string, Drift>()
     for (const { rule, owner, budget, period, used } of listBudgetSums(summed.rules, own, slice.at))
       inLedger.set(nameOf(rule, owner, budget), { rule, owner, budget, period, live: 0, ledger: used })
@@ -89,12 +90,18 @@ export async function compareWithLedger(
   }
   for (const [name, drift] of found) if (!counted.has(name)) drifts.push(drift)
   const ownRanges = sums.ranges.find(([writer]) => writer === snapshot.writer)?.[1] ?? []
+  const unread = [...(snapshot.live?.ids ?? [])].filter((id) => !sums.found.has(id))
   return {
     compared: counted.size,
     drifts,
     skipped,
-    // Of a relay that has recorded nothing in these periods, no record is read.
-    unwritten: Math.max(0, lastSeq - (ownRanges.at(-1) ?? lastSeq)),
+    // Of a relay that has recorded nothing in these periods, no record is read; and none without a budget.
+    unwritten:
+      snapshot.live === null
+        ? Math.max(0, lastSeq - (ownRanges.at(-1) ?? lastSeq))
+        : sums.since === Number.POSITIVE_INFINITY
+          ? 0
+          : unread.length,
     direct: sums.direct,
     others: await findOthers(folders, snapshot),
     problems,
@@ -102,38 +109,56 @@ export async function compareWithLedger(
 }
 
 /** A relay without any counter has one slice: the rules may have something in the ledger all the same. */
-function splitSlices({ states, written }: Snapshot, rules: readonly LimitRule[]): Slice[] {
-  const slices = new Map<string, Slice>()
+function splitSlices({ states, written, live: lastLive }: Snapshot, rules: readonly LimitRule[]): Slice[] {
+  const slices = new Map<string | LiveMark, Slice>()
   for (const state of states) {
-    const { seq, at } = state
-    const name = `${seq} ${at}`
-    const slice = slices.get(name) ?? { seq, at, states: [] }
+    const { seq, live, at } = state
+    const name = live ?? `${seq} ${at}`
+    const slice = slices.get(name) ?? { seq, live, at, states: [] }
     slice.states.push(state)
     slices.set(name, slice)
   }
-  if (slices.size === 0 && rules.length > 0) return [{ seq: 0, at: Date.parse(written), states: [] }]
+  if (slices.size === 0 && rules.length > 0)
+    return [{ seq: 0, live: lastLive, at: Date.parse(written), states: [] }]
   return [...slices.values()]
 }
 
-/** Rules to be summed up, once for each record that their counters reach to. */
+/** Rules to be summed up, once for all slices that have the same records. */
 class SummedRules {
   readonly rules: SummedRule[]
-  private readonly known: Set<string>
+  private readonly known: Map<number | LiveMark, Set<string>>
+  private readonly records: (number | LiveMark)[]
 
   constructor() {
     this.rules = []
-    this.known = new Set()
+    this.known = new Map()
+    this.records = []
   }
 
-  add(rule: LimitRule, upTo: number): void {
+  add(rule: LimitRule, slice: Slice): void {
     // Between two slices without a record, a rule may have got other budgets.
     const budgets = rule.budgets.map(({ unit, period }) => `${unit} ${period}`)
-    const name = [upTo, rule.id, ...budgets].join(' ')
-    if (this.known.has(name)) return
-    this.known.add(name)
+    const name = [rule.id, ...budgets].join(' ')
+    const records = recordsOf(slice)
+    const known = this.known.get(records) ?? new Set()
+    this.known.set(records, known)
+    if (known.has(name)) return
+    known.add(name)
+    this.records.push(records)
+    const { seq, live } = slice
+    const counted = live === null ? { upTo: seq } : { upTo: null, liveUpTo: live.writers, ids: live.ids }
     // A copy: sums are kept by rule.
-    this.rules.push({ rule: { ...rule }, upTo })
+    this.rules.push({ rule: { ...rule }, ...counted })
   }
+
+  /** Whether a rule is summed up for a slice. @param index of the rule */
+  isOf(index: number, slice: Slice): boolean {
+    return this.records[index] === recordsOf(slice)
+  }
+}
+
+function recordsOf({ seq, live }: Slice): number | LiveMark {
+  return live ?? seq
 }
 
 function nameOf({ id }: LimitRule, owner: string, { unit, period }: Budget): string {
@@ -150,11 +175,15 @@ function groupBy<T>(values: Iterable<T>, keyOf: (value: T) => number): Map<numbe
   return groups
 }
 
-async function findOthers(folders: readonly string[], { writer, started }: Snapshot): Promise<string[]> {
+async function findOthers(
+  folders: readonly string[],
+  { writer, started, workers }: Snapshot,
+): Promise<string[]> {
   const { ended, open } = await readStarts(folders)
   const later = [...ended.values()].filter((start) => start.ended !== null && start.ended > started)
   const running = open.filter(({ isRunning }) => isRunning !== false)
   const names = [...later.map((start) => start.writer), ...running.map((start) => start.writer)]
+  const own = new Set([writer, ...workers])
   // An import adds nothing to any counter.
-  return [...new Set(names)].filter((name) => name !== writer && !isImport(name))
+  return [...new Set(names)].filter((name) => !own.has(name) && !isImport(name))
 }

@@ -18,6 +18,11 @@ import type { LimitState } from '../counters/store.js'
  *   null],"written":"2026-…Z","ended":false,"restored":true}
  *
  * The states of a slice are of one moment, and have what the records of the writer up to `seq` say.
+ *
+ * A primary makes no records, and has counted those of its workers: its file has `"v":2`, and each slice, in place of
+ * `seq`, `"live":[["w-…",17],…],"ids":["…",…]`. Of each of these writers, the records up to that number are counted,
+ * and those of the requests with these ids; of writers that are not there, all are. Behind the slices,
+ * `"workers":["w-…",…]` names all writers that were, or are, workers of this relay.
  */
 
 /** The file's name in the folder of the ledger. */
@@ -29,8 +34,18 @@ export interface SavedState extends Omit<LimitState, 'resetMs'> {
   readonly resetsAt: number
   /** Epoch milliseconds: when it stood there. */
   readonly at: number
-  /** Number of the last record that is in it. */
+  /** Number of the last record that is in it; 0 with `live`. */
   readonly seq: number
+  /** Which records of the workers are in it; null in the file of a relay of one process. */
+  readonly live: LiveMark | null
+}
+
+/** Which records of workers were counted at a moment. */
+export interface LiveMark {
+  /** By writer: its records up to this number, and of others only those that `ids` has. */
+  readonly writers: ReadonlyMap<string, number>
+  /** Ids of requests that are counted, and whose records may have later numbers, or may not be written yet. */
+  readonly ids: ReadonlySet<string>
 }
 
 /** Which start of a relay has written a file. */
@@ -48,23 +63,36 @@ export interface Snapshot extends SnapshotOwner {
   /** The budgets have what was used before this start. */
   readonly restored: boolean
   readonly states: readonly SavedState[]
+  /** Which records were counted in the last slice; null in the file of a relay of one process. */
+  readonly live: LiveMark | null
+  /** Writers that were, or are, workers of this relay. */
+  readonly workers: readonly string[]
 }
 
-/** @returns the beginning of the file */
-export function formatOwner({ writer, started, host, pid, born }: SnapshotOwner): string {
-  return `${JSON.stringify({ v: 1, writer, started, host, pid, born }).slice(0, -1)},\n"slices":[\n`
+/** Versions of the file: that of a relay of one process, and that of a primary. */
+const OWN = 1
+const LIVE = 2
+
+/**
+ * @param isPrimary whether slices say which records of workers they have
+ * @returns the beginning of the file
+ */
+export function formatOwner({ writer, started, host, pid, born }: SnapshotOwner, isPrimary = false): string {
+  return `${JSON.stringify({ v: isPrimary ? LIVE : OWN, writer, started, host, pid, born }).slice(0, -1)},\n"slices":[\n`
 }
 
 /** Stands at the end of the last file of a relay. */
 export const ENDED = '"ended":true'
 
-/** @returns the end of the file */
-export function formatEnd({
-  written,
-  ended,
-  restored,
-}: Pick<Snapshot, 'written' | 'ended' | 'restored'>): string {
-  return `null],${JSON.stringify({ written, ended, restored }).slice(1)}\n`
+/**
+ * @param workers of a primary
+ * @returns the end of the file
+ */
+export function formatEnd(
+  { written, ended, restored }: Pick<Snapshot, 'written' | 'ended' | 'restored'>,
+  workers?: readonly string[],
+): string {
+  return `null],${JSON.stringify({ workers, written, ended, restored }).slice(1)}\n`
 }
 
 /** Formats the states of one moment. */
@@ -94,10 +122,15 @@ export class SliceFormatter {
     )
   }
 
-  /** Formats what was added since the last slice. @param at epoch milliseconds */
-  take(seq: number, at: number): string {
+  /**
+   * Formats what was added since the last slice.
+   * @param counted number of the last record; of a primary, the records of its workers
+   * @param at epoch milliseconds
+   */
+  take(counted: number | LiveMark, at: number): string {
     const rules = this.fresh.splice(0).join(',')
-    return `{"seq":${seq},"at":${at},"rules":[${rules}],"states":[\n${this.states.splice(0).join(',\n')}]},\n`
+    const records = typeof counted === 'number' ? `"seq":${counted}` : formatLive(counted)
+    return `{${records},"at":${at},"rules":[${rules}],"states":[\n${this.states.splice(0).join(',\n')}]},\n`
   }
 }
 
@@ -105,7 +138,7 @@ export class SliceFormatter {
 export function parseOwner(text: string): SnapshotOwner | null {
   const line = text.slice(0, text.indexOf('\n')).replace(/,$/, '}')
   const fields = parseObject(line)
-  return fields?.v === 1 ? toOwner(fields) : null
+  return fields?.v === OWN || fields?.v === LIVE ? toOwner(fields) : null
 }
 
 /** Reads a whole file. @returns what is wrong with it, if anything is */
@@ -113,27 +146,34 @@ export function parseSnapshot(text: string): Snapshot | string {
   const fields = parseObject(text)
   if (fields === null) return 'is not JSON, or not all of it was written'
   if (typeof fields.v !== 'number') return UNKNOWN
-  if (fields.v !== 1) return 'was written by another version of thinwire'
+  if (fields.v !== OWN && fields.v !== LIVE) return 'was written by another version of thinwire'
   const owner = toOwner(fields)
-  const { slices, written, ended, restored } = fields
+  const { slices, written, ended, restored, workers = [] } = fields
   if (owner === null || !isMoment(written) || !Array.isArray(slices)) return UNKNOWN
+  if (!areTexts(workers)) return UNKNOWN
+  let last: LiveMark | null = null
   const rules: LimitRule[] = []
   const states: SavedState[] = []
   for (const slice of slices) {
     if (slice === null) continue
-    if (!isObject(slice) || !isCount(slice.seq) || !isTime(slice.at)) return UNKNOWN
+    if (!isObject(slice) || !isTime(slice.at)) return UNKNOWN
+    const live = fields.v === LIVE ? toLive(slice) : null
+    const seq = fields.v === LIVE ? 0 : slice.seq
+    if (!isCount(seq) || (fields.v === LIVE && live === null)) return UNKNOWN
+    last = live
     if (!Array.isArray(slice.rules) || !Array.isArray(slice.states)) return UNKNOWN
     for (const entry of slice.rules as unknown[]) {
       if (!Array.isArray(entry) || !isRule(entry[1])) return UNKNOWN
       rules[Number(entry[0])] = entry[1]
     }
     for (const entry of slice.states as unknown[]) {
-      const state = Array.isArray(entry) ? toState(entry, rules, slice.seq, slice.at) : null
+      const state = Array.isArray(entry) ? toState(entry, rules, { seq, live, at: slice.at }) : null
       if (state === null) return UNKNOWN
       states.push(state)
     }
   }
-  return { ...owner, written, ended: ended === true, restored: restored === true, states }
+  const isWhole = { ended: ended === true, restored: restored === true }
+  return { ...owner, written, ...isWhole, states, live: last, workers }
 }
 
 const UNKNOWN = 'is not a file of a relay'
@@ -144,14 +184,29 @@ function toOwner({ writer, started, host, pid, born }: Record<string, unknown>):
   return { writer, started, host, pid, born: isCount(born) ? born : null }
 }
 
+function formatLive({ writers, ids }: LiveMark): string {
+  return JSON.stringify({ live: [...writers], ids: [...ids] }).slice(1, -1)
+}
+
+function toLive({ live, ids }: Record<string, unknown>): LiveMark | null {
+  if (!Array.isArray(live) || !areTexts(ids)) return null
+  const writers = new Map<string, number>()
+  for (const entry of live as unknown[]) {
+    const [writer, seq] = Array.isArray(entry) ? (entry as unknown[]) : []
+    if (typeof writer !== 'string' || !isCount(seq)) return null
+    writers.set(writer, seq)
+  }
+  return { writers, ids: new Set(ids) }
+}
+
 const KINDS: readonly unknown[] = ['requests', 'tokens', 'concurrent', 'budget']
 
 function toState(
   [number, owner, kind, budgetIndex, period, limit, used, held, resetMs]: readonly unknown[],
   rules: readonly LimitRule[],
-  seq: number,
-  at: number,
+  slice: Pick<SavedState, 'seq' | 'live' | 'at'>,
 ): SavedState | null {
+  const { at } = slice
   const rule = rules[Number(number)]
   if (rule === undefined || typeof owner !== 'string' || !KINDS.includes(kind)) return null
   if (!isCount(limit) || !isCount(held) || !isCount(resetMs) || !isTime(at + resetMs)) return null
@@ -170,8 +225,7 @@ function toState(
     used: spent,
     held,
     resetsAt: at + resetMs,
-    at,
-    seq,
+    ...slice,
   }
 }
 
@@ -195,7 +249,7 @@ function isMatch(match: unknown): boolean {
   return isObject(match) && MATCHED.every((part) => match[part] === null || areTexts(match[part]))
 }
 
-function areTexts(value: unknown): boolean {
+function areTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 

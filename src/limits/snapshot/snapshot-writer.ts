@@ -11,6 +11,7 @@ import {
   ENDED,
   formatEnd,
   formatOwner,
+  type LiveMark,
   parseOwner,
   SliceFormatter,
   SNAPSHOT_FILE,
@@ -42,8 +43,10 @@ export interface SnapshotParts {
   readonly folder: string
   readonly store: Pick<LimitStore, 'list' | 'read' | 'changes'>
   readonly owner: SnapshotOwner
-  /** Number of the last record that was counted. */
-  readonly lastSeq: () => number
+  /** Number of the last record that was counted; of a primary, the records of its workers. */
+  readonly counted: () => number | LiveMark
+  /** Names the writers of a primary's workers; null: this relay makes its records itself. */
+  readonly listWorkers: (() => readonly string[]) | null
   /** Whether the budgets have what was used before this start. */
   readonly isRestored: () => boolean
   readonly log: Pick<Log, 'warn' | 'info'>
@@ -76,7 +79,7 @@ export class SnapshotWriter {
     this.parts = parts
     this.path = join(folder, SNAPSHOT_FILE)
     this.draft = join(folder, `${SNAPSHOT_FILE}.${owner.writer}`)
-    this.head = formatOwner(owner)
+    this.head = formatOwner(owner, parts.listWorkers !== null)
     this.written = ''
     this.timer = null
     this.writing = null
@@ -129,7 +132,7 @@ export class SnapshotWriter {
       const draft = `${this.draft}.end`
       writeFileSync(
         draft,
-        this.head + slices.take(this.parts.lastSeq(), at) + this.tail(true, this.parts.isRestored()),
+        this.head + slices.take(this.parts.counted(), at) + this.tail(true, this.parts.isRestored()),
         {
           mode: 0o640,
         },
@@ -210,7 +213,7 @@ export class SnapshotWriter {
         if (count % READ_AT_ONCE === 0 && performance.now() - began >= SLICE_MS) break
         next = claims.next()
       }
-      const text = slices.take(this.parts.lastSeq(), at)
+      const text = slices.take(this.parts.counted(), at)
       this.writingSince = performance.now()
       await file.write(text)
       if (next.done === true) return wasRestored
@@ -226,7 +229,8 @@ export class SnapshotWriter {
   }
 
   private tail(ended: boolean, restored: boolean): string {
-    return formatEnd({ written: new Date().toISOString(), ended, restored })
+    const written = new Date().toISOString()
+    return formatEnd({ written, ended, restored }, this.parts.listWorkers?.())
   }
 
   /**

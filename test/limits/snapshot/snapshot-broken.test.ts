@@ -31,8 +31,10 @@ const ODD = [
   true,
 ]
 
-/** The file of a relay that runs, with a counter of each kind. */
-function createSnapshot(): unknown {
+const LIVE = { writers: new Map([['w-2', 5]]), ids: new Set(['tw-1']) }
+
+/** The file of a relay that runs, with a counter of each kind. @param isPrimary that of a relay of several workers */
+function createSnapshot(isPrimary: boolean): unknown {
   const rule = makeRule({
     name: 'r',
     per: 'team',
@@ -51,8 +53,9 @@ function createSnapshot(): unknown {
   const slices = new SliceFormatter()
   for (const state of store.read(claim, 0, NOW)) slices.add(state)
   const owner = { writer: 'w-1', started: '2026-11-20T11:00:00.000Z', ...markProcess() }
-  const end = formatEnd({ written: new Date(NOW).toISOString(), ended: false, restored: true })
-  return JSON.parse(formatOwner(owner) + slices.take(1, NOW) + end)
+  const written = { written: new Date(NOW).toISOString(), ended: false, restored: true }
+  const end = isPrimary ? formatEnd(written, ['w-1', 'w-2']) : formatEnd(written)
+  return JSON.parse(formatOwner(owner, isPrimary) + slices.take(isPrimary ? LIVE : 1, NOW) + end)
 }
 
 /** Calls back with the path of each value. */
@@ -70,36 +73,37 @@ function replace(root: unknown, path: readonly (string | number)[], value: unkno
   return copy
 }
 
-test('a file with any value replaced by an odd one is shown and compared, or refused, and nothing is thrown', async () => {
-  const root = mkdtempSync(join(tmpdir(), 'broken-'))
-  const folder = join(root, 'data')
-  mkdirSync(folder)
-  const whole = createSnapshot()
-  const paths: (string | number)[][] = []
-  walk(whole, [], (path) => paths.push(path))
-  const outcomes = { shown: 0, refused: 0 }
-  try {
-    for (const path of paths)
-      for (const odd of ODD) {
-        writeFileSync(join(folder, 'limits.json'), JSON.stringify(replace(whole, path, odd)))
-        const name = `${path.join('.')} = ${JSON.stringify(odd)}`
-        try {
-          const overview = await readOverview([folder], [], NOW)
-          formatCounters(overview.counters, NOW)
-          formatCountersJson(overview, overview.counters, NOW)
-          if (overview.snapshot === null) outcomes.refused++
-          else {
-            outcomes.shown++
-            await compareWithLedger([folder], overview.snapshot, [])
+for (const isPrimary of [false, true])
+  test(`a file${isPrimary ? ' of a primary' : ''} with any value replaced by an odd one is shown and compared, or refused, and nothing is thrown`, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'broken-'))
+    const folder = join(root, 'data')
+    mkdirSync(folder)
+    const whole = createSnapshot(isPrimary)
+    const paths: (string | number)[][] = []
+    walk(whole, [], (path) => paths.push(path))
+    const outcomes = { shown: 0, refused: 0 }
+    try {
+      for (const path of paths)
+        for (const odd of ODD) {
+          writeFileSync(join(folder, 'limits.json'), JSON.stringify(replace(whole, path, odd)))
+          const name = `${path.join('.')} = ${JSON.stringify(odd)}`
+          try {
+            const overview = await readOverview([folder], [], NOW)
+            formatCounters(overview.counters, NOW)
+            formatCountersJson(overview, overview.counters, NOW)
+            if (overview.snapshot === null) outcomes.refused++
+            else {
+              outcomes.shown++
+              await compareWithLedger([folder], overview.snapshot, [])
+            }
+          } catch (error) {
+            throw new Error(name, { cause: error })
           }
-        } catch (error) {
-          throw new Error(name, { cause: error })
         }
-      }
-  } finally {
-    rmSync(root, { recursive: true, force: true })
-  }
-  assert.ok(outcomes.shown > 100 && outcomes.refused > 100, JSON.stringify(outcomes))
-})
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+    assert.ok(outcomes.shown > 100 && outcomes.refused > 100, JSON.stringify(outcomes))
+  })
 
 test.run()

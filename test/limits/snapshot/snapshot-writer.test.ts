@@ -70,7 +70,8 @@ function openWriter(
     folder,
     store,
     owner: { writer, started, ...markProcess() },
-    lastSeq: () => 42,
+    counted: () => 42,
+    listWorkers: null,
     isRestored: () => true,
     log: { warn: note, info: note },
     everyMs: EVERY_MS,
@@ -224,7 +225,7 @@ test('a file that is missing is no problem, and one that cannot be read is', asy
 test('later, a rate has come back evenly, and a period that is over begins at nothing', () => {
   const at = Date.parse('2026-11-30T23:59:30Z')
   const [month] = RULE.budgets
-  const shared = { rule: RULE, owner: 'team1', held: 3, at, seq: 1 }
+  const shared = { rule: RULE, owner: 'team1', held: 3, at, seq: 1, live: null }
   const rate: SavedState = {
     ...shared,
     kind: 'requests',

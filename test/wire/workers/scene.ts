@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http'
+import { request as requestTls, Agent as TlsAgent } from 'node:https'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { readLedger } from '../../support/ledger.js'
@@ -96,9 +97,11 @@ export class Load {
   private readonly runs: Promise<void>[]
   private readonly url: string
   private readonly key: string
+  private readonly isTls: boolean
 
   constructor(thinwire: Thinwire, clients: number) {
     this.url = `${thinwire.url}/v1/x`
+    this.isTls = thinwire.url.startsWith('https:')
     this.key = thinwire.key
     this.runs = Array.from({ length: clients }, () => this.run())
   }
@@ -109,7 +112,8 @@ export class Load {
   }
 
   private async run(): Promise<void> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const options = { keepAlive: true, maxSockets: 1 }
+    const agent = this.isTls ? new TlsAgent({ ...options, rejectUnauthorized: false }) : new Agent(options)
     while (this.goesOn) {
       const problem = await this.ask(agent)
       if (problem === null) this.answered++
@@ -123,7 +127,7 @@ export class Load {
   /** @returns null if it was answered well */
   private ask(agent: Agent): Promise<string | null> {
     return new Promise((resolve) => {
-      const sent = request(
+      const sent = (this.isTls ? requestTls : request)(
         this.url,
         { agent, headers: { authorization: `Bearer ${this.key}` } },
         (response) => {
