@@ -10,6 +10,8 @@ import type { RequestHandler } from '../server/request-handler.js'
 import type { ServerCertificate } from '../server/tls-certificate.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
 import type { Upstream } from '../upstream/upstream.js'
+import type { Handover } from './handover.js'
+import type { Scrapers } from './scrapers.js'
 
 /** A reload that this process has asked for is not logged. */
 export interface OwnKeyReload {
@@ -31,4 +33,6 @@ export interface AppParts {
   readonly listener: Listener
   /** Null without TLS. */
   readonly certificate: ServerCertificate | null
+  readonly scrapers: Scrapers
+  readonly handover: Handover
 }

@@ -1,8 +1,6 @@
 import { join } from 'node:path'
 import type { Keyring } from '../access/keyring.js'
-import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config } from '../config/config.js'
-import type { ListenPlace } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Limiter } from '../limits/limiter.js'
@@ -23,7 +21,6 @@ import { OwnObjectBooks } from '../stored/object-books.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
-import type { MetricsReporter } from '../workers/metrics-reporter.js'
 import { RemoteObjectBooks } from '../workers/remote-object-books.js'
 import { RemoteThoughts } from '../workers/remote-thoughts.js'
 import { createAccountRules } from './account-rules.js'
@@ -33,14 +30,16 @@ import { AuthorityWatch } from './authority-watch.js'
 import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
+import { Handover } from './handover.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
 import { createLimits } from './limit-parts.js'
 import { ListenError } from './listen-error.js'
 import { readNextConfig } from './next-config.js'
 import { openKeyring } from './open-keyring.js'
-import { type MetricsPort, NO_METRICS, nameHost, type Ports, refuseOpenRelay } from './ports.js'
+import { nameHost, type Ports, refuseOpenRelay } from './ports.js'
 import { watchPriceFile } from './price-watch.js'
+import { Scrapers } from './scrapers.js'
 
 /**
  * Builds a whole relay from a config, and nothing else does. Nothing listens yet, and no upstream is connected.
@@ -80,7 +79,7 @@ export async function createApp(given: AppOptions): Promise<App> {
       ? new OwnObjectBooks(config.stored, storedPath, log, onFull)
       : new RemoteObjectBooks(worker.link, config.stored)
   const stored = new StoredObjects(books, config.stored.visibleTo)
-  const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
+  const { limiter, snapshot, counters } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
   // The primary shows what it counts for all workers.
@@ -104,6 +103,7 @@ export async function createApp(given: AppOptions): Promise<App> {
   })
   await stored.load()
   const listener = new Listener(config, handler, log, certificate, worker !== null)
+  const scrapers = new Scrapers(metrics, handler, log)
   const parts = {
     keyring: ownKeyring,
     ownKeyReload,
@@ -117,6 +117,8 @@ export async function createApp(given: AppOptions): Promise<App> {
     handler,
     listener,
     certificate,
+    scrapers,
+    handover: new Handover({ ledger, limiter, counters, books, handler, listener, scrapers }),
   }
   return new App(options, parts)
 }
@@ -137,9 +139,9 @@ export class App {
   private readonly handler: RequestHandler
   private readonly listener: Listener
   private readonly keepWarm: KeepWarm
-  private metricsServer: MetricsServer | null
-  /** Of a worker: the primary shows its metrics. */
-  private reporter: MetricsReporter | null
+  private readonly scrapers: Scrapers
+  /** To and from other processes that serve at the same address, one after the other. */
+  readonly handover: Handover
   private configWatch: FileWatch | null
   private priceWatch: FileWatch | null
   /** What the files of `listen.tls` had at the start; null without TLS. */
@@ -166,8 +168,8 @@ export class App {
     this.handler = parts.handler
     this.listener = parts.listener
     this.keepWarm = new KeepWarm(createKeepWarmLogger(options.log, () => this.current))
-    this.metricsServer = null
-    this.reporter = null
+    this.scrapers = parts.scrapers
+    this.handover = parts.handover
     this.configWatch = null
     this.priceWatch = null
     this.certificate = parts.certificate
@@ -203,7 +205,8 @@ export class App {
         { fd: listen.fd, host: bound.address, port: bound.port },
         'listens on a socket that was handed over',
       )
-    const scraped = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
+    const worker = this.options.worker ?? null
+    const scraped = await this.scrapers.listen(metrics.listen, metrics.hosts, worker)
     if (this.options.source !== null) this.authorities.follow(this.current)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
@@ -212,7 +215,7 @@ export class App {
     this.certificateWatch = this.watchCertificate()
     await this.ledger?.begin()
     this.snapshot?.start()
-    return { host: nameHost(listen, bound), port: bound.port, ...(scraped ?? NO_METRICS) }
+    return { host: nameHost(listen, bound), port: bound.port, ...scraped }
   }
 
   private watchCertificate(): CertificateWatch | null {
@@ -223,29 +226,6 @@ export class App {
     const watch = new CertificateWatch(tls, certificate, use, log, this.options.configPollMs)
     this.metrics?.followCertificate(() => watch.expiresAt)
     return watch
-  }
-
-  private async listenForScrapers(place: ListenPlace): Promise<MetricsPort | null> {
-    const { metrics, handler } = this
-    if (metrics === null) return null
-    const { createPage, MetricsServer } = await import('../admin/metrics-server.js')
-    const page = createPage(metrics, handler)
-    const { worker = null } = this.options
-    if (worker !== null) {
-      const { MetricsReporter } = await import('../workers/metrics-reporter.js')
-      const { link } = worker
-      this.reporter = new MetricsReporter({
-        link,
-        list: () => metrics.list(handler),
-        profiler: page.profiler,
-      })
-      return null
-    }
-    this.metricsServer = new MetricsServer(page, this.current.metrics.hosts, this.log)
-    const bound = await this.metricsServer.listen(place).catch((error: unknown) => {
-      throw new ListenError(place, 'metrics.listen', error)
-    })
-    return { metricsHost: nameHost(place, bound), metricsPort: bound.port }
   }
 
   /**
@@ -342,6 +322,9 @@ export class App {
    * @returns how many requests were cut
    */
   retire(): Promise<number> {
+    this.handover.complete()
+    this.scrapers.retire()
+    if (this.handover.hasHeir) this.snapshot?.leave()
     return this.listener.retire()
   }
 
@@ -370,7 +353,7 @@ export class App {
 
   /** Cuts every client off and stops listening, at once. Every open request is recorded when this returns. */
   stop(): void {
-    this.metricsServer?.close()
+    this.scrapers.stop()
     this.listener.close()
     this.configWatch?.close()
     this.priceWatch?.close()
@@ -390,7 +373,8 @@ export class App {
     this.keyring?.close()
     const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
     await this.snapshot?.close()
-    await this.reporter?.close()
+    await this.scrapers.close()
+    this.handover.end(lost === 0)
     return lost
   }
 }

@@ -3,21 +3,22 @@ import { FileWatch } from '../app/file-watch.js'
 import { ListenError } from '../app/listen-error.js'
 import { readNextConfig } from '../app/next-config.js'
 import { openKeyring } from '../app/open-keyring.js'
-import { type Config, loadConfig } from '../config/config.js'
-import { ConfigError } from '../config/problems.js'
+import type { Config } from '../config/config.js'
 import { startDemo } from '../demo/server.js'
 import { ignore } from '../lib/ignore.js'
 import { type Log, openLog } from '../observe/log.js'
 import type { SharedPorts } from '../workers/control.js'
 import { Primary } from '../workers/primary.js'
-import { RunningFile } from '../workers/running-file.js'
+import type { RunningFile } from '../workers/running-file.js'
 import { SharedParts } from '../workers/shared-parts.js'
 import { WORKER_ENV } from '../workers/worker-seat.js'
 import type { WorkerCounts } from '../workers/workers-metrics.js'
 import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { issueFirstKey } from './first-key.js'
-import { formatAddress, formatOrigin } from './listening.js'
+import { formatAddress } from './listening.js'
+import { findRestartProblem } from './restart-check.js'
+import { openRunningFile } from './running-relay.js'
 import { describeStartError, EXIT_CANNOT_RUN, findServiceManager, type ServeOptions } from './serve.js'
 import type { ServiceManager } from './service-manager.js'
 import { endOnFault, LOG_DRAIN_MS, RECORDS_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
@@ -175,7 +176,7 @@ class PrimaryProcess {
       this.primary?.killAll()
       process.exit(EXIT_CANNOT_RUN)
     }
-    this.running = openRunningFile(config, ports, log)
+    this.running = openRunningFile(config, ports, log, config.workers, null)
     const { metrics } = this
     const own = { ...ports, metricsHost: metrics?.host ?? null, metricsPort: metrics?.port ?? null }
     const banner = describeRelay({ config, keyring }, own, key, this.useDemo !== null)
@@ -239,7 +240,7 @@ class PrimaryProcess {
     this.wantsRestart = primary.isRestarting
     if (this.wantsRestart) return
     this.running?.beginRestart()
-    const problem = this.findProblem()
+    const problem = findRestartProblem(this.options.source, this.config, this.log)
     if (problem !== null) {
       this.onRestartEnd(problem, 0)
       return
@@ -248,47 +249,9 @@ class PrimaryProcess {
     primary.restart()
   }
 
-  /**
-   * Looks at the config that the new workers would have.
-   * @returns why it cannot be used; null if it can
-   */
-  private findProblem(): string | null {
-    try {
-      const { listen, workers, metrics } = loadConfig(this.options.source)
-      const { config } = this
-      const later: string[] = []
-      if (formatAddress(listen) !== formatAddress(config.listen)) later.push('listen')
-      if (workers !== config.workers) later.push('workers')
-      if (JSON.stringify(metrics) !== JSON.stringify(config.metrics)) later.push('metrics')
-      if (later.length > 0) {
-        const names = later.join(', ')
-        this.log.warn({ settings: later }, `${names}: only a stop and a start of the relay can change this`)
-      }
-      return null
-    } catch (error) {
-      if (error instanceof ConfigError) return error.message
-      throw error
-    }
-  }
-
   private showRestart(state: 'running' | 'done' | 'failed', replaced: number, problem: string | null): void {
     this.running?.showRestart(state, replaced, problem)
   }
 }
 
 const SILENT = { info: ignore, warn: ignore, error: ignore }
-
-/** Without this file `thinwire restart` does not find the relay, but all else works. */
-function openRunningFile(
-  { listen, ledger, workers }: Config,
-  { host, port }: SharedPorts,
-  log: Log,
-): RunningFile | null {
-  try {
-    const url = formatOrigin(host, port, listen.tls !== null)
-    return new RunningFile(ledger.folder, { url, workers })
-  } catch (error) {
-    log.warn({ err: error }, `${ledger.folder} cannot be written: thinwire restart will not find this relay`)
-    return null
-  }
-}

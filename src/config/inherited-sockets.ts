@@ -7,6 +7,8 @@ export interface InheritedSockets {
   readonly relay?: number | undefined
   /** Undefined: the relay binds `metrics.listen`. */
   readonly metrics?: number | undefined
+  /** An earlier process of this relay has bound the socket of the relay: nobody else keeps it open. */
+  readonly isTakenOver?: boolean | undefined
 }
 
 /** What the environment says of sockets that were handed over. */

@@ -13,7 +13,7 @@ import { type Entry, readEntry } from '../read/entry.js'
 import { formatRecord } from '../record.js'
 import { formatStartEnd, markProcess, nameWorker, STARTS_FILE } from '../starts.js'
 import { DISK_TIMEOUT_MS } from './disk-watch.js'
-import { Ledger } from './ledger.js'
+import { Ledger, type RecordFollower } from './ledger.js'
 import { PATIENCE } from './ledger-folders.js'
 import { OpenJournal } from './open-journal.js'
 import { Recovery, type RecoveryLedger } from './recovery.js'
@@ -132,6 +132,17 @@ export class Bookkeeper implements SummarySink {
   /** From now on, this counter is asked and reported to. Called before `begin`. */
   reportTo(counter: RecordCounter): void {
     this.counter = counter
+  }
+
+  /** From now on, this follower gets each record; null: nobody does. */
+  followBy(follower: RecordFollower | null): void {
+    this.ledger.follower = follower
+  }
+
+  /** Another start has been killed: its records are completed a moment later, when the system knows, too. */
+  recoverLater(): void {
+    if (!this.hasBegun || this.isOver || this.lookTimer !== null) return
+    this.lookTimer = setTimeout(() => void this.recover(), LOOK_MS).unref()
   }
 
   /** A call to the disk does not come back: Node would wait for it for ever at the end of the process. */
@@ -293,6 +304,7 @@ export class Bookkeeper implements SummarySink {
   }
 
   private async recover(): Promise<void> {
+    this.lookTimer = null
     this.recoveringSince = performance.now()
     let mustLook = true
     try {

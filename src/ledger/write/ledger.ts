@@ -21,6 +21,9 @@ const DAY_MS = 86_400_000
  */
 export const MAX_GATHER_MS = 20
 
+/** Gets the number and the text of a record when it is made. It may not be in a file yet. */
+export type RecordFollower = (seq: number, line: string) => void
+
 /**
  * The usage ledger: a record for every request, in append-only JSON lines files, one for each day.
  *
@@ -59,6 +62,8 @@ export class Ledger implements SummarySink {
   private pumping: Promise<void> | null
   private closing: boolean
   private readonly folders: LedgerFolders
+  /** Gets each record from now on; null: nobody does. */
+  follower: RecordFollower | null
 
   /** @param worker that writes it, into files of its own; null for a relay of one process */
   constructor(
@@ -113,6 +118,7 @@ export class Ledger implements SummarySink {
     this.timer = null
     this.pumping = null
     this.closing = false
+    this.follower = null
   }
 
   get state(): LedgerState {
@@ -156,7 +162,9 @@ export class Ledger implements SummarySink {
   record(summary: RequestSummary): void {
     if (!isRecorded(summary)) return
     this.seq++
-    this.add(formatRecord(summary, this.writer, this.seq, this.prices), summary.closedAt)
+    const line = formatRecord(summary, this.writer, this.seq, this.prices)
+    this.add(line, summary.closedAt)
+    if (this.follower !== null) this.follower(this.seq, line)
   }
 
   /** More records follow in the next turns: one write is for all of them. */
@@ -179,6 +187,7 @@ export class Ledger implements SummarySink {
     this.seq++
     const line = format(this.writer, this.seq)
     this.add(line, Date.now())
+    this.follower?.(this.seq, line)
     return line
   }
 

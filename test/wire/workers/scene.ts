@@ -97,7 +97,11 @@ export class Load {
   private readonly url: string
   private readonly key: string
 
-  constructor(thinwire: Thinwire, clients: number) {
+  private readonly isKept: boolean
+
+  /** @param isKept false: each request has a connection of its own */
+  constructor(thinwire: Thinwire, clients: number, isKept = true) {
+    this.isKept = isKept
     this.url = `${thinwire.url}/v1/x`
     this.key = thinwire.key
     this.runs = Array.from({ length: clients }, () => this.run())
@@ -109,7 +113,7 @@ export class Load {
   }
 
   private async run(): Promise<void> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const agent = new Agent({ keepAlive: this.isKept, maxSockets: 1 })
     while (this.goesOn) {
       const problem = await this.ask(agent)
       if (problem === null) this.answered++

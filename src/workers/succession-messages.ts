@@ -1,0 +1,61 @@
+import type { ListeningHandle } from '../lib/listening-handle.js'
+import type { Link } from './link.js'
+
+/** What a process tells the successor that it has started. */
+export type ToSuccessor =
+  /** Another successor is to be started: send the listening sockets (`SentSocket`). */
+  | { readonly type: 'lend' }
+  /** It starts: send what it is to know. */
+  | { readonly type: 'bequeath' }
+  /** It has failed: go on. */
+  | { readonly type: 'keep' }
+  /** It serves: accept no connections, and end when those that are open have ended. */
+  | { readonly type: 'retire' }
+
+/** What a successor tells the process that has started it. */
+export type ToParent =
+  /** It serves. */
+  | { readonly type: 'ready' }
+  /** It cannot start. It ends by itself. */
+  | { readonly type: 'failed'; readonly message: string }
+  /** It was asked to restart: its guardian does that. */
+  | { readonly type: 'restart' }
+  /** It has no socket that could be lent. */
+  | { readonly type: 'bare' }
+
+/** A message with which a listening socket comes. */
+export interface SentSocket {
+  readonly thinwireSocket: 'relay' | 'metrics'
+  /** How many sockets there are. */
+  readonly of: number
+  readonly isTakenOver: boolean
+}
+
+export function isSentSocket(message: unknown): message is SentSocket {
+  return typeof message === 'object' && message !== null && 'thinwireSocket' in message
+}
+
+/** Listening sockets that a successor is to get. */
+export interface LentSockets {
+  readonly relay: ListeningHandle
+  /** Null if metrics have none. */
+  readonly metrics: ListeningHandle | null
+  /** This relay has bound the socket for clients, so that nobody else keeps it open. */
+  readonly isTakenOver: boolean
+}
+
+export function tellSuccessor(link: Link, message: ToSuccessor): void {
+  link.send('succession', message)
+}
+
+export function tellParent(link: Link, message: ToParent): void {
+  link.send('succession', message)
+}
+
+export function hearParent(link: Link, listener: (message: ToSuccessor) => void): void {
+  link.receive('succession', (value) => listener(value as ToSuccessor))
+}
+
+export function hearSuccessor(link: Link, listener: (message: ToParent) => void): void {
+  link.receive('succession', (value) => listener(value as ToParent))
+}
