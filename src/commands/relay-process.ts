@@ -35,6 +35,8 @@ export class RelayProcess {
   /** Null before the first restart. */
   private guardian: Guardian | null
   private opening: Promise<Guardian> | null
+  /** Of a successor: the process before it retires. */
+  private isConfirmed: boolean
   private running: RunningFile | null
   private ports: Ports | null
   /** `performance.now()` of the first signal that ends the relay; 0 before it. */
@@ -47,6 +49,7 @@ export class RelayProcess {
     this.state = 'serving'
     this.guardian = null
     this.opening = null
+    this.isConfirmed = false
     this.running = null
     this.ports = null
     this.leftAt = 0
@@ -69,6 +72,7 @@ export class RelayProcess {
     if (seat === null) return
     hearParent(seat.link, ({ type }) => {
       if (type === 'retire') void this.retire()
+      else if (type === 'confirmed') this.isConfirmed = true
       else if (type === 'keep') this.keep()
       else if (type === 'bequeath') void this.bequeath(seat.link)
       else void this.lend(seat)
@@ -89,8 +93,15 @@ export class RelayProcess {
     return seat?.isGuarded === true && seat.link.isOpen
   }
 
-  private onGuardianGone({ isGuarded }: SuccessorStart): void {
+  private onGuardianGone({ isGuarded, followsParent }: SuccessorStart): void {
     if (!isGuarded || this.state !== 'serving') return
+    if (!this.isConfirmed && !followsParent) {
+      // The process whose place this one was to take serves, and was not told to end.
+      void this.leave('guardian gone')
+      return
+    }
+    // A restart may have been under way.
+    this.keep()
     this.parts.log.warn({}, 'the process that waits for the end of this one is gone: this one goes on')
     void this.show()
   }
@@ -110,7 +121,7 @@ export class RelayProcess {
   }
 
   /** Lets what is open end, here and in the processes that this one has started. */
-  private async leave(signal: NodeJS.Signals): Promise<void> {
+  private async leave(signal: string): Promise<void> {
     const { app, log, manager } = this.parts
     const { guardian } = this
     if (this.state === 'serving' || this.state === 'retiring') {

@@ -161,6 +161,7 @@ export class Guardian {
     }
     this.serving = next
     this.incumbent = new ChildIncumbent(next)
+    tellSuccessor(next.link, { type: 'confirmed' })
     before.retire()
     return null
   }

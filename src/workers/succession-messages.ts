@@ -7,9 +7,11 @@ export type ToSuccessor =
   | { readonly type: 'lend' }
   /** It starts: send what it is to know. */
   | { readonly type: 'bequeath' }
-  /** It has failed: go on. */
+  /** It has failed: go on. Said to the process that was to be replaced. */
   | { readonly type: 'keep' }
-  /** It serves: accept no connections, and end when those that are open have ended. */
+  /** The process that was to be replaced retires: it is this one that serves. */
+  | { readonly type: 'confirmed' }
+  /** The successor serves: accept no connections, and end when those that are open have ended. */
   | { readonly type: 'retire' }
 
 /** What a successor tells the process that has started it. */

@@ -26,6 +26,8 @@ export interface SuccessorStart extends SuccessorPlace {
   readonly link: ProcessLink
   readonly inheritance: Inheritance
   readonly sockets: InheritedSockets
+  /** It is its own parent whose place it takes. */
+  readonly followsParent: boolean
 }
 
 /**
@@ -40,7 +42,8 @@ export function takeSuccessorSeat(env: NodeJS.ProcessEnv): SuccessorStart | null
   const link = openLink(process as Parameters<typeof openLink>[0])
   const { metrics, isTakenOver } = place
   const sockets = { relay: FIRST_FD, metrics: metrics ?? undefined, isTakenOver }
-  return { ...place, link, inheritance: new Inheritance(link), sockets }
+  const followsParent = place.follows === process.ppid
+  return { ...place, link, inheritance: new Inheritance(link), sockets, followsParent }
 }
 
 /** Sends the guardian of this process its sockets. It keeps them, too. */

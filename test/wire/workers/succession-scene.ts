@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { configure, UPSTREAM_KEY } from '../../support/start.js'
 import { clear, type Place, started, type Thinwire } from '../../support/thinwire.js'
@@ -62,15 +60,17 @@ export async function openHeld(place: Place, thinwire: Thinwire) {
   return client
 }
 
-/** @returns status of a request of that kind */
-export async function askHeld(thinwire: Thinwire): Promise<number> {
-  const answer = await fetch(`${thinwire.url}/v1/chat/completions`, {
-    method: 'POST',
+/** Sends a request that is to be refused with 429. @returns the body of the refusal */
+export async function refusalOf(thinwire: Thinwire, path: string): Promise<string> {
+  const isRead = path === '/v1/x'
+  const answer = await fetch(`${thinwire.url}${path}`, {
+    method: isRead ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${thinwire.key}`, 'content-type': 'application/json' },
-    body: BODY,
+    ...(isRead ? {} : { body: BODY }),
   })
-  await answer.text()
-  return answer.status
+  const text = await answer.text()
+  assert.is(answer.status, 429, text)
+  return text
 }
 
 /** Process ids of the successors that were started, in that order. */
@@ -98,13 +98,4 @@ export async function clearOne(place: Place): Promise<void> {
   for (const pid of pids) process.kill(pid, 'SIGKILL')
   await untilGone(pids)
   await clear(place)
-}
-
-/** Ends of the starts that are over, as `starts.jsonl` has them. */
-export function readStartsFile(place: Place): string {
-  return readFileSync(join(place.folder, 'data', 'starts.jsonl'), 'utf8')
-}
-
-export function assertGone(pids: readonly number[]): void {
-  assert.equal(pids.filter(isAlive), [])
 }

@@ -8,9 +8,9 @@ import { open, type Place, run, runUsage } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 import { isAlive, Load, untilGone } from './scene.js'
 import {
-  askHeld,
   clearOne,
   openHeld,
+  refusalOf,
   replace,
   settingsOf,
   startedPids,
@@ -93,7 +93,7 @@ test('a successor that cannot start, or dies, ends the restart with its reason, 
   assert.equal(startedPids(thinwire.out), [])
   // The key file is not a part of the config: only the new process finds out.
   configure(place, { ...good, keys: { file: '.' } })
-  assert.match(await fails(), 'cannot be read')
+  assert.match(await fails(), 'EISDIR')
   configure(place, { ...good, listen: '127.0.0.1:1', workers: 2 })
   const killed = fails()
   await until(() => startedPids(thinwire.out).length === 2, 'a new process')
@@ -121,22 +121,35 @@ test('a successor that cannot start, or dies, ends the restart with its reason, 
   await untilGone([serving, ...startedPids(thinwire.out)])
 })
 
-test('what the last stream of an old process uses counts in the new one, and so do rates', async (place) => {
+test('what the last stream of an old process uses counts in the new one at once, and so do rates', async (place) => {
   const rules = [
-    { name: 'month', per: 'pool', budgets: [{ tokens: 1_000, per: 'month' }] },
-    { name: 'rate', per: 'pool', requests: { perMinute: 1, burst: 8 } },
+    { name: 'month', per: 'pool', match: { path: '/v1/chat/completions' }, tokens: { month: 1_000 } },
+    { name: 'rate', per: 'pool', match: { path: '/v1/x' }, requestsPerMinute: 1, requestBurst: 2 },
   ]
   const { thinwire, last } = await startOne(place, { limits: { rules } })
   const stream = await openHeld(place, thinwire)
-  const [first, ...others] = [await replace(thinwire), await replace(thinwire)]
-  assert.is(others.length, 1)
+  // Its connection keeps the old process from its end.
+  const kept = await thinwire.client(place)
+  for (let i = 0; i < 2; i++) {
+    kept.send(`GET /v1/x HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${thinwire.key}\r\n\r\n`)
+    assert.is((await kept.response(i)).status, 200)
+  }
+  const pid = await replace(thinwire)
+  assert.match(await refusalOf(thinwire, '/v1/x'), 'rate')
   last.open()
   assert.ok((await stream.response()).complete)
   stream.destroy()
-  await untilGone([first])
-  let status = 0
-  for (let i = 0; i < 20 && status !== 429; i++) status = await askHeld(thinwire)
-  assert.is(status, 429)
+  await until(
+    () => thinwire.requests.filter(({ end }) => end === 'done').length === 3,
+    'the line of the stream',
+  )
+  assert.match(await refusalOf(thinwire, '/v1/chat/completions'), 'month')
+  assert.not.ok(thinwire.lines.some(({ msg }) => msg === 'ended'))
+  // Nothing of it counts twice, not even in the process that comes next and reads the ledger.
+  kept.destroy()
+  assert.is.not(await replace(thinwire), pid)
+  const limits = await run(place, ['limits', '--json'])
+  assert.match(limits.out, /"used":1000\b/, limits.out)
   thinwire.child.kill('SIGTERM')
   assert.is(await thinwire.ended(), 0)
 })
