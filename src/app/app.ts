@@ -37,7 +37,7 @@ import { createLimits } from './limit-parts.js'
 import { ListenError } from './listen-error.js'
 import { readNextConfig } from './next-config.js'
 import { openKeyring } from './open-keyring.js'
-import { nameHost, type Ports, refuseOpenRelay } from './ports.js'
+import { type MetricsPort, nameHost, type Ports, refuseOpenRelay } from './ports.js'
 import { watchPriceFile } from './price-watch.js'
 import { Scrapers } from './scrapers.js'
 
@@ -196,6 +196,10 @@ export class App {
     const { listen, metrics, file } = this.current
     for (const upstream of this.router.upstreams) void upstream.start()
     this.limiter.begin()
+    const { worker = null, inheritance } = this.options
+    const scrape = (): Promise<MetricsPort> => this.scrapers.listen(metrics.listen, metrics.hosts, worker)
+    // Where another process serves so far, nothing may fail once clients come here.
+    const early = inheritance === undefined ? null : await scrape()
     const bound = await this.listener.listen().catch((error: unknown) => {
       throw new ListenError(listen, 'listen', error)
     })
@@ -205,8 +209,7 @@ export class App {
         { fd: listen.fd, host: bound.address, port: bound.port },
         'listens on a socket that was handed over',
       )
-    const worker = this.options.worker ?? null
-    const scraped = await this.scrapers.listen(metrics.listen, metrics.hosts, worker)
+    const scraped = early ?? (await scrape())
     if (this.options.source !== null) this.authorities.follow(this.current)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)

@@ -103,7 +103,8 @@ export class Guardian {
       return
     }
     this.isEnding = true
-    this.starting?.kill()
+    // It may serve clients already: then it lets their requests end.
+    this.starting?.signal('SIGTERM')
     if (!this.options.stays) return
     for (const child of this.children) child.signal(signal)
   }
@@ -156,7 +157,7 @@ export class Guardian {
     this.starting = null
     if (problem !== null || this.isEnding) {
       before.keep()
-      next.kill()
+      if (problem !== null) next.kill()
       return problem ?? 'the relay ends'
     }
     this.serving = next

@@ -305,6 +305,10 @@ export class Bookkeeper implements SummarySink {
 
   private async recover(): Promise<void> {
     this.lookTimer = null
+    if (this.recoveringSince !== 0) {
+      this.lookTimer = setTimeout(() => void this.recover(), LOOK_MS).unref()
+      return
+    }
     this.recoveringSince = performance.now()
     let mustLook = true
     try {
