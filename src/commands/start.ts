@@ -25,10 +25,11 @@ Without a config file, requests go to the providers whose keys are in the
 environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; without these, to a built-in
 demo. SIGTERM or Ctrl-C lets open streams end first; a second one ends the relay
 at once. SIGHUP reloads the config file. SIGUSR2 (thinwire restart) starts a new
-process with the code and the config on the disk, which takes over. If a platform kills the relay some time
-after SIGTERM, THINWIRE_STOP_TIMEOUT_MS in the environment says when: open
-streams are cut early enough that all records are written by then. A socket
-that systemd hands over (LISTEN_FDS) takes the place of the address.
+process with the code and the config on the disk, which takes over. If a
+platform kills the relay some time after SIGTERM, THINWIRE_STOP_TIMEOUT_MS in
+the environment says when: open streams are cut early enough that all records
+are written by then. A socket that systemd hands over (LISTEN_FDS) takes the
+place of the address.
 
 Exit codes: 0 ended by a signal, 1 cannot run, 2 wrong settings or usage.
 `

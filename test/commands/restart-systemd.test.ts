@@ -9,6 +9,7 @@ import { configure } from '../support/start.js'
 import { clear, open, type Place, run } from '../support/thinwire.js'
 import { until } from '../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
+import { isAlive } from '../wire/workers/scene.js'
 
 interface Here extends Place {
   holder: SocketHolder | null
@@ -48,14 +49,6 @@ function takenPids({ holder }: Here): number[] {
   return [...(holder?.out ?? '').matchAll(/"msg":"restart: process (\d+) has taken over/g)].map(([, pid]) =>
     Number(pid),
   )
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
 }
 
 /** @returns the body; empty unless the status is 200 */

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -67,12 +68,18 @@ export async function untilReady(thinwire: Thinwire, count: number): Promise<voi
   await until(() => readyPids(thinwire).length >= count, `${count} workers to be ready`, SLOW_MS)
 }
 
+/** A process that has ended, and that nobody has asked for yet, is not alive: an orphan may stay so for a while. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
   } catch {
     return false
+  }
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    // It has ended just now, or this system has no /proc.
+    return !existsSync('/proc/self/status')
   }
 }
 
