@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { isLoopback, type ListenPlace } from '../config/listen.js'
 import { isSafeHost } from '../http/host.js'
 import { bindServer } from '../lib/bind-server.js'
+import { findListeningHandle, type ListeningHandle } from '../lib/listening-handle.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 import { PROFILE_PATH, ProfileEndpoint, type Profiler } from './profile-endpoint.js'
@@ -81,6 +82,16 @@ export class MetricsServer {
     this.profiles.isLocal = isLoopback(place.fd === undefined ? place.host : address.address)
     this.http.on('error', () => {})
     return address
+  }
+
+  /** The listening socket, for a process that takes over; null while there is none. */
+  get handle(): ListeningHandle | null {
+    return findListeningHandle(this.http)
+  }
+
+  /** Stops listening, as another process has taken over. What is asked already is answered. */
+  retire(): void {
+    this.http.close()
   }
 
   /** Stops listening and closes all connections at once. */

@@ -3,6 +3,7 @@ import type { Config, ConfigSource } from '../config/config.js'
 import type { Prices } from '../ledger/prices.js'
 import type { Log } from '../observe/log.js'
 import { divideBounds } from '../workers/bound-shares.js'
+import type { Inheritance } from '../workers/inheritance.js'
 import type { RemoteLimits } from '../workers/remote-limits.js'
 import type { WorkerSeat } from '../workers/worker-seat.js'
 
@@ -22,6 +23,8 @@ export interface AppOptions {
   readonly recordsUsage?: boolean
   /** Where limits are counted: in the process that has started this one; not given: in this one. */
   readonly limits?: RemoteLimits
+  /** What comes from the process whose place this one takes. */
+  readonly inheritance?: Inheritance
   /** This relay is one of several workers; null, or not given: it is all of the relay. */
   readonly worker?: WorkerPlace | null
   /** Time between two checks of the key file, in milliseconds. */

@@ -11,6 +11,7 @@ import type { ServerCertificate } from '../server/tls-certificate.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
 import type { Upstream } from '../upstream/upstream.js'
 import type { FileLog } from './file-log.js'
+import type { Handover } from './handover.js'
 import type { RollupWay } from './rollup-way.js'
 
 /** A reload that this process has asked for is not logged. */
@@ -36,4 +37,5 @@ export interface AppParts {
   readonly rollups: RollupWay | null
   /** Null without TLS. */
   readonly certificate: ServerCertificate | null
+  readonly handover: Handover
 }

@@ -7,7 +7,6 @@ import type { Limiter } from '../limits/limiter.js'
 import type { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
 import { createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
-import type { Metrics } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import type { Readiness } from '../observe/readiness.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
@@ -31,6 +30,7 @@ import { CertificateWatch } from './certificate-watch.js'
 import { createCredentialLogger } from './credential-log.js'
 import { type FileLog, openFileLog } from './file-log.js'
 import { FileWatch } from './file-watch.js'
+import { Handover } from './handover.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
 import { createLimits } from './limit-parts.js'
@@ -88,7 +88,7 @@ export async function createApp(given: AppOptions): Promise<App> {
       ? new OwnObjectBooks(config.stored, storedPath, log, onFull)
       : new RemoteObjectBooks(worker.link, config.stored)
   const stored = new StoredObjects(books, config.stored.visibleTo)
-  const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
+  const { limiter, snapshot, counters } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
   // The primary shows what it counts for all workers.
@@ -128,6 +128,7 @@ export async function createApp(given: AppOptions): Promise<App> {
     listener,
     certificate,
     rollups,
+    handover: new Handover({ ledger, limiter, counters, books, handler, listener }),
   }
   return new App(options, parts)
 }
@@ -145,16 +146,14 @@ export class App {
   private readonly limiter: Limiter
   private readonly snapshot: SnapshotWriter | null
   private readonly stored: StoredObjects
-  private readonly metrics: Metrics | null
-  private readonly slowness: SlownessWatch
   private readonly handler: RequestHandler
   private readonly listener: Listener
   private readonly keepWarm: KeepWarm
   private operators: OperatorPorts | null
+  /** To and from other processes that serve at the same address, one after the other. */
+  readonly handover: Handover
   private configWatch: FileWatch | null
   private priceWatch: FileWatch | null
-  /** What the files of `listen.tls` had at the start; null without TLS. */
-  private readonly certificate: ServerCertificate | null
   private certificateWatch: CertificateWatch | null
   private readonly authorities: AuthorityWatch
   private current: Config
@@ -173,16 +172,14 @@ export class App {
     this.limiter = parts.limiter
     this.snapshot = parts.snapshot
     this.stored = parts.stored
-    this.metrics = parts.metrics
-    this.slowness = parts.slowness
     this.handler = parts.handler
     this.listener = parts.listener
     this.keepWarm = new KeepWarm(createKeepWarmLogger(options.log, () => this.current))
     this.operators = null
     this.parts = parts
+    this.handover = parts.handover
     this.configWatch = null
     this.priceWatch = null
-    this.certificate = parts.certificate
     this.certificateWatch = null
     this.authorities = new AuthorityWatch(() => this.reload(), options.configPollMs)
     this.current = options.config
@@ -207,6 +204,8 @@ export class App {
     const { source, prices, configPollMs } = this.options
     for (const upstream of this.router.upstreams) void upstream.start()
     this.limiter.begin()
+    // Where another process serves so far, nothing may fail once clients come here.
+    if (this.options.inheritance !== undefined) this.operators = await this.openOperators()
     const bound = await this.listener.listen().catch((error: unknown) => {
       throw new ListenError(listen, 'listen', error)
     })
@@ -216,7 +215,7 @@ export class App {
         { fd: listen.fd, host: bound.address, port: bound.port },
         'listens on a socket that was handed over',
       )
-    this.operators = await OperatorPorts.open(this.parts, this.current, this.options, () => this.reloadKeys())
+    this.operators ??= await this.openOperators()
     if (source !== null) this.authorities.follow(this.current)
     const reload = (): void => this.reload()
     if (source !== null && file !== null) this.configWatch = new FileWatch(file, reload, configPollMs)
@@ -227,13 +226,21 @@ export class App {
     return { host: nameHost(listen, bound), port: bound.port, ...this.operators.ports }
   }
 
+  private async openOperators(): Promise<OperatorPorts> {
+    const { parts, options, current } = this
+    const operators = await OperatorPorts.open(parts, current, options, () => this.reloadKeys())
+    this.handover.operators = operators
+    return operators
+  }
+
   private watchCertificate(): CertificateWatch | null {
-    const { certificate, fileLog, options } = this
+    const { fileLog, options } = this
+    const { certificate } = this.parts
     const { tls } = this.current.listen
     if (certificate === null || tls === null) return null
     const use = (next: ServerCertificate): void => this.listener.useCertificate(next)
     const watch = new CertificateWatch(tls, certificate, use, fileLog, options.configPollMs)
-    this.metrics?.followCertificate(() => watch.expiresAt)
+    this.parts.metrics?.followCertificate(() => watch.expiresAt)
     return watch
   }
 
@@ -334,6 +341,9 @@ export class App {
    * @returns how many requests were cut
    */
   retire(): Promise<number> {
+    this.handover.complete()
+    this.operators?.retire()
+    if (this.handover.hasHeir) this.snapshot?.leave()
     return this.listener.retire()
   }
 
@@ -369,7 +379,7 @@ export class App {
     this.certificateWatch?.close()
     this.authorities.close()
     this.keepWarm.close()
-    this.slowness.close()
+    this.parts.slowness.close()
   }
 
   /**
@@ -384,6 +394,7 @@ export class App {
     await this.snapshot?.close()
     this.parts.rollups?.close()
     await this.operators?.end()
+    this.handover.end(lost === 0)
     return lost
   }
 }

@@ -6,15 +6,20 @@ import { MemoryLimitStore } from '../limits/counters/memory-store.js'
 import type { LimitStore } from '../limits/counters/store.js'
 import { MemoryLimitBooks } from '../limits/limit-books.js'
 import { Limiter } from '../limits/limiter.js'
+import type { RestoredLedger } from '../limits/replay/live-records.js'
 import { LimitAlerts } from '../limits/reports/alerts.js'
 import { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
+import type { Inheritance } from '../workers/inheritance.js'
 import type { AppOptions } from './app-options.js'
+import type { LimitCounters } from './handover.js'
 
 /** All that limits requests, and what tells of it. */
 export interface LimitParts {
   readonly limiter: Limiter
   /** Null if this process writes no ledger, or counts nothing by itself. */
   readonly snapshot: SnapshotWriter | null
+  /** Null if another process counts. */
+  readonly counters: LimitCounters | null
 }
 
 /**
@@ -27,11 +32,13 @@ export function createLimits(
   ledger: Bookkeeper | null,
   bounds: Pick<BoundCounters, 'hit'>,
 ): LimitParts {
-  const { config, log, prices } = options
+  const { config, log, prices, inheritance = null } = options
   const store = new MemoryLimitStore()
   const alerts = new LimitAlerts(config.limitRules.alerts, log, bounds)
+  const restored = ledger === null || inheritance === null ? ledger : inheritFor(ledger, inheritance)
+  const books = options.limits ?? new MemoryLimitBooks({ store, log, ledger: restored, alerts })
   const limiter = new Limiter(config.limitRules, {
-    books: options.limits ?? new MemoryLimitBooks({ store, log, ledger, alerts }),
+    books,
     prices,
     log,
     listKeyRules: () =>
@@ -39,12 +46,28 @@ export function createLimits(
         ? (keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [])
         : null,
   })
-  ledger?.reportTo(limiter)
+  ledger?.reportTo(inheritance === null ? limiter : inheritance.guard(limiter))
   if (options.limits !== undefined) {
     if (ledger !== null) options.limits.recordIn(ledger)
-    return { limiter, snapshot: null }
+    return { limiter, snapshot: null, counters: null }
   }
-  return { limiter, snapshot: ledger === null ? null : createSnapshot(options, store, ledger, limiter) }
+  const snapshot = ledger === null ? null : createSnapshot(options, store, ledger, limiter)
+  return { limiter, snapshot, counters: books instanceof MemoryLimitBooks ? { store, books } : null }
+}
+
+/** Restores from the ledger what the process before this one does not send. */
+function inheritFor(ledger: Bookkeeper, live: Inheritance): RestoredLedger {
+  return {
+    writer: ledger.writer,
+    folders: ledger.folders,
+    live,
+    get lastSeq() {
+      return ledger.lastSeq
+    },
+    get writtenSeq() {
+      return ledger.writtenSeq
+    },
+  }
 }
 
 function createSnapshot(

@@ -1,5 +1,6 @@
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config } from '../config/config.js'
+import type { ListeningHandle } from '../lib/listening-handle.js'
 import type { PageServer } from '../page/page-server.js'
 import type { MetricsReporter } from '../workers/metrics-reporter.js'
 import type { AppOptions } from './app-options.js'
@@ -57,6 +58,21 @@ export class OperatorPorts {
   /** @returns null if there is no page. See `PageServer.printToken` */
   printToken(onSpent: () => void): string | null {
     return this.page?.printToken(onSpent) ?? null
+  }
+
+  /** The listening sockets, for a process that takes over; null where there is none. */
+  get metricsHandle(): ListeningHandle | null {
+    return this.metrics?.handle ?? null
+  }
+
+  get pageHandle(): ListeningHandle | null {
+    return this.page?.handle ?? null
+  }
+
+  /** Another process has taken over. */
+  retire(): void {
+    this.metrics?.retire()
+    this.page?.retire()
   }
 
   /** Closes all connections at once. */

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js'
+import type { ListenPlace } from '../config/listen.js'
 import type { PageServer } from '../page/page-server.js'
 import type { AppOptions } from './app-options.js'
 import type { AppParts } from './app-parts.js'
@@ -23,11 +24,12 @@ const NO_WAY: PageWay = { server: null, port: NO_PAGE }
 export async function openPagePort(
   parts: Pick<AppParts, 'handler' | 'limiter' | 'keyring' | 'rollups'>,
   config: Config,
-  { worker = null, log, useDemo }: AppOptions,
+  { worker = null, log, source: origin, useDemo }: AppOptions,
   reloadKeys: () => void,
 ): Promise<PageWay> {
-  const place = config.admin.listen
-  if (place === null) return NO_WAY
+  const { listen } = config.admin
+  if (listen === null) return NO_WAY
+  const place: ListenPlace = { ...listen, fd: origin?.sockets?.page }
   const { handler, limiter, keyring, rollups } = parts
   const { lookAt } = await import('../page/open-requests.js')
   const { createPageKeys, createPageLimits, toTargets } = await import('../page/relay-parts.js')

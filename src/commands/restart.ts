@@ -1,9 +1,16 @@
 import { execFileSync } from 'node:child_process'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { locateLedger } from '../config/config.js'
 import { isRunning } from '../ledger/starts.js'
 import { readErrorCode } from '../lib/error-code.js'
-import { type FoundRelay, findRunning, type RestartState, readRunning } from '../workers/running-file.js'
+import {
+  type FoundRelay,
+  findRunning,
+  type RestartState,
+  type RunningRelay,
+  readRunning,
+} from '../workers/running-file.js'
 import type { CommandIo } from './command-io.js'
 
 export const RESTART_HELP = `thinwire restart [--config FILE] [--pid PID]
@@ -12,13 +19,13 @@ export const RESTART_HELP = `thinwire restart [--config FILE] [--pid PID]
                   thinwire.json in this folder is used if it exists
   --pid PID       which relay, if several have this config's ledger folder
 
-Replaces the workers of the running relay of this machine by new ones, with the
-code and the config that are on the disk now. No request is refused: new workers
-take the connections once they are ready, and the old ones end when theirs have
-ended, or after timeouts.drainMs. If a new one cannot start, the old ones go on.
-The settings listen, workers and metrics, and the environment, stay as they
-were: only a stop and a start can change them. A relay with "workers": 1 cannot
-be restarted so.
+Replaces the process of the running relay of this machine, or all its workers,
+by new ones, with the code and the config that are on the disk now. No request
+is refused: the new ones take the connections once they are ready, and the old
+ones end when theirs have ended, or after timeouts.drainMs. If a new one cannot
+start, the old ones go on. The settings listen, workers and metrics.listen (with
+several workers, all of metrics), and the environment, stay as they were: only a
+stop and a start can change them.
 
 Exit codes: 0 restarted, 1 the restart failed and the old relay goes on, 2 wrong
 settings or usage, 3 there is no such relay.
@@ -28,6 +35,8 @@ const OK = 0
 const FAILED = 1
 const WRONG_USAGE = 2
 const NOT_FOUND = 3
+
+const RESTARTED = 'Restarted. What was open ends with the old code.'
 
 /** Milliseconds between two looks at how far the restart has come. */
 const POLL_MS = 50
@@ -60,13 +69,15 @@ export async function runRestart(args: string[], { out, err, env, cwd }: Command
     return OK
   }
   const [folder = ''] = locateLedger({ file: options.config, env, cwd })
-  const found = findRunning(folder).running.filter(isRelay)
+  const running = findRunning(folder).running.filter(isRelay)
+  // One that another process has replaced may still have open requests.
+  const found = running.filter(({ relay }) => findFollower(running, relay) === null)
   const chosen =
     options.pid === undefined ? found : found.filter(({ relay }) => String(relay.pid) === options.pid)
   const [target, ...others] = chosen
   if (target === undefined) {
     const which = options.pid === undefined ? 'no relay' : `no relay with the process id ${options.pid}`
-    complain(`${which} with "workers" of 2 or more runs with the ledger folder ${folder}`)
+    complain(`${which} runs with the ledger folder ${folder}`)
     return NOT_FOUND
   }
   if (others.length > 0) {
@@ -83,6 +94,11 @@ export async function runRestart(args: string[], { out, err, env, cwd }: Command
     return FAILED
   }
   return watchRestart(target, say, complain)
+}
+
+/** The relay that has taken the place of another one; null if none has. */
+function findFollower(running: readonly FoundRelay[], { pid }: RunningRelay): FoundRelay | null {
+  return running.find(({ relay }) => relay.follows === pid) ?? null
 }
 
 /** Where no /proc tells whether the process is still the relay, its command line does. */
@@ -104,17 +120,24 @@ async function watchRestart(
   complain: (text: string) => void,
 ): Promise<number> {
   const before = relay.restart?.number ?? 0
-  say(`Restarting the relay at ${relay.url} (process ${relay.pid}, ${relay.workers} workers)`)
+  const workers = relay.workers === 1 ? '' : `, ${relay.workers} workers`
+  say(`Restarting the relay at ${relay.url} (process ${relay.pid}${workers})`)
   let shown = 0
   for (;;) {
     const now = readRunning(path)
     if (now === null || now.pid !== relay.pid || isRunning(now) === false) {
+      // It may have ended as soon as another process had its place.
+      if (findFollower(findRunning(dirname(path)).running, relay) !== null) {
+        say(RESTARTED)
+        return OK
+      }
       complain('the relay has ended')
       return FAILED
     }
     const { restart } = now
     if (restart !== null && restart.number > before) {
-      if (restart.replaced > shown) say(`  ${restart.replaced} of ${relay.workers} workers are new`)
+      if (restart.replaced > shown && relay.workers > 1)
+        say(`  ${restart.replaced} of ${relay.workers} workers are new`)
       shown = restart.replaced
       if (restart.state !== 'running') return reportEnd(restart, say, complain)
     }
@@ -128,7 +151,7 @@ function reportEnd(
   complain: (text: string) => void,
 ): number {
   if (state === 'done') {
-    say('Restarted. What was open ends with the old code.')
+    say(RESTARTED)
     return OK
   }
   const kept =

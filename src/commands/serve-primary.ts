@@ -2,23 +2,24 @@ import { type Keyring, KeyringError } from '../access/keyring.js'
 import { ListenError } from '../app/listen-error.js'
 import { openKeyring } from '../app/open-keyring.js'
 import { NO_PAGE, type PagePort } from '../app/ports.js'
-import { type Config, loadConfig } from '../config/config.js'
-import { ConfigError } from '../config/problems.js'
+import type { Config } from '../config/config.js'
 import { startDemo } from '../demo/server.js'
 import { ignore } from '../lib/ignore.js'
 import { type Log, openLog } from '../observe/log.js'
 import type { SharedPorts } from '../workers/control.js'
 import { Primary } from '../workers/primary.js'
-import { RunningFile } from '../workers/running-file.js'
+import type { RunningFile } from '../workers/running-file.js'
 import { SharedParts } from '../workers/shared-parts.js'
 import { WORKER_ENV } from '../workers/worker-seat.js'
 import type { WorkerCounts } from '../workers/workers-metrics.js'
 import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { issueFirstKey } from './first-key.js'
-import { formatAddress, formatOrigin } from './listening.js'
+import { formatAddress } from './listening.js'
 import { createPageLink } from './page-link.js'
 import { PrimaryFiles } from './primary-files.js'
+import { checkRestart } from './restart-check.js'
+import { openRunningFile } from './running-relay.js'
 import {
   describeStartError,
   EXIT_CANNOT_RUN,
@@ -215,7 +216,7 @@ class PrimaryProcess {
       process.exit(EXIT_CANNOT_RUN)
     }
     this.isIssuing = false
-    this.running = openRunningFile(config, ports, log)
+    this.running = openRunningFile(config, ports, log, config.workers, null)
     this.shared.onReady()
     const { metrics } = this
     const own = { metricsHost: metrics?.host ?? null, metricsPort: metrics?.port ?? null, ...this.page }
@@ -284,58 +285,17 @@ class PrimaryProcess {
     this.wantsRestart = primary.isRestarting
     if (this.wantsRestart) return
     this.running?.beginRestart()
-    const problem = this.findProblem()
-    if (problem !== null) {
-      this.onRestartEnd(problem, 0)
+    const next = checkRestart(this.options.source, this.config, this.log)
+    if (typeof next === 'string') {
+      this.onRestartEnd(next, 0)
       return
     }
+    this.restarting = this.useDemo === null ? next : this.useDemo(next)
     this.log.info({}, 'restart: each worker is replaced by a new one')
     primary.restart()
   }
 
-  /**
-   * Looks at the config that the new workers would have.
-   * @returns why it cannot be used; null if it can
-   */
-  private findProblem(): string | null {
-    try {
-      const next = loadConfig(this.options.source)
-      const { listen, workers, metrics, admin } = next
-      const { config } = this
-      const later: string[] = []
-      if (formatAddress(listen) !== formatAddress(config.listen)) later.push('listen')
-      if (workers !== config.workers) later.push('workers')
-      if (JSON.stringify(metrics) !== JSON.stringify(config.metrics)) later.push('metrics')
-      if (this.useDemo === null && admin.listen?.port !== config.admin.listen?.port)
-        later.push('admin.listen')
-      if (later.length > 0) {
-        const names = later.join(', ')
-        this.log.warn({ settings: later }, `${names}: only a stop and a start of the relay can change this`)
-      }
-      this.restarting = this.useDemo === null ? next : this.useDemo(next)
-      return null
-    } catch (error) {
-      if (error instanceof ConfigError) return error.message
-      throw error
-    }
-  }
-
   private showRestart(state: 'running' | 'done' | 'failed', replaced: number, problem: string | null): void {
     this.running?.showRestart(state, replaced, problem)
-  }
-}
-
-/** Without this file `thinwire restart` does not find the relay, but all else works. */
-function openRunningFile(
-  { listen, ledger, workers }: Config,
-  { host, port }: SharedPorts,
-  log: Log,
-): RunningFile | null {
-  try {
-    const url = formatOrigin(host, port, listen.tls !== null)
-    return new RunningFile(ledger.folder, { url, workers })
-  } catch (error) {
-    log.warn({ err: error }, `${ledger.folder} cannot be written: thinwire restart will not find this relay`)
-    return null
   }
 }

@@ -15,8 +15,8 @@ import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
 import { describeListenError } from './listening.js'
 import { createPageLink } from './page-link.js'
 import { flushOnExit } from './process-exit.js'
+import { RelayProcess } from './relay-process.js'
 import type { ServiceManager } from './service-manager.js'
-import { drainOnSignal, refuseRestart, reloadOnHangup } from './signals.js'
 
 export const EXIT_CANNOT_RUN = 1
 
@@ -45,9 +45,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     flushOnExit(app)
     const ports = await app.listen()
     const key = issueFirstKey(app, options.firstKey)
-    drainOnSignal(app, log, async () => demo?.close(), manager)
-    reloadOnHangup(app, log, manager)
-    refuseRestart(log)
+    const cleanUp = async (): Promise<void> => demo?.close()
+    const relay = new RelayProcess({ app, log, options, manager, cleanUp, seat: null })
+    relay.begin(ports)
+    await relay.show()
     const page = createPageLink(app, ports, options.firstKey)
     const banner = describeRelay(app, ports, key, page, demo !== null)
     options.print(formatBanner(banner))
@@ -72,18 +73,18 @@ export async function findServiceManager(log: Log): Promise<ServiceManager | nul
 
 /**
  * @param demo the upstream of a config that has none. It costs nothing
- * @param worker what makes it one of several workers; nothing for a relay of one process
+ * @param place what makes it one of several workers, or a successor; nothing else for a relay of one process
  */
 export function createRelay(
   config: Config,
   { source, prices }: Pick<ServeOptions, 'source' | 'prices'>,
   demo: Pick<Demo, 'origin'> | null,
   log: Log,
-  worker: Pick<AppOptions, 'worker' | 'limits'> = {},
+  place: Pick<AppOptions, 'worker' | 'limits' | 'inheritance'> = {},
 ): Promise<App> {
   const settings = demo === null ? config : useDemo(config, demo)
-  reportSettings(settings, openFileLog(log, (worker.worker ?? null) !== null))
-  const own = { ...worker, config: settings, log, source }
+  reportSettings(settings, openFileLog(log, (place.worker ?? null) !== null))
+  const own = { ...place, config: settings, log, source }
   return createApp(
     demo === null ? { ...own, prices } : { ...own, prices: null, useDemo: (next) => useDemo(next, demo) },
   )

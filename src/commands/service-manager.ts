@@ -53,11 +53,14 @@ export function openServiceManager(
 export class ServiceManager {
   private readonly sender: ChildProcess
   private readonly clock: NodeJS.Timeout | null
-  private isOpen: boolean
+  isOpen: boolean
+  private readonly settings: NotifySettings
   private isStopping: boolean
 
   /** @param log says once if systemd cannot be told */
-  constructor({ socket, watchdogMs }: NotifySettings, log: Pick<Log, 'warn'>) {
+  constructor(settings: NotifySettings, log: Pick<Log, 'warn'>) {
+    const { socket, watchdogMs } = settings
+    this.settings = settings
     this.isOpen = true
     this.isStopping = false
     this.sender = spawn('/bin/sh', ['-c', SENDER], {
@@ -102,6 +105,19 @@ export class ServiceManager {
   stopping(status: string, withinMs: number): void {
     this.isStopping = true
     this.send(['STOPPING=1', `STATUS=${status}`, `EXTEND_TIMEOUT_USEC=${Math.ceil(withinMs) * 1_000}`])
+  }
+
+  /** Variables by which a process of this service is told the same. */
+  get variables(): Record<string, string> {
+    const { socket, watchdogMs } = this.settings
+    const watchdog = watchdogMs === null ? {} : { WATCHDOG_USEC: String(watchdogMs * 2_000) }
+    return { NOTIFY_SOCKET: socket, ...watchdog }
+  }
+
+  /** Another process is the main one of the service from now on, and says what the relay does. */
+  handOver(pid: number): void {
+    this.send([`MAINPID=${pid}`])
+    this.close()
   }
 
   /** Nothing is sent from now on. */

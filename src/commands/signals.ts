@@ -17,35 +17,6 @@ export const RECORDS_MS = 10_000
  */
 export const SAME_SIGNAL_MS = 750
 
-/**
- * The first SIGTERM or SIGINT lets open requests end, a second one ends the process at once. So does an exception that
- * nothing has caught.
- * @param cleanUp closes what the app does not own
- * @param manager is told of it
- */
-export function drainOnSignal(
-  app: App,
-  log: Log,
-  cleanUp: () => Promise<void>,
-  manager: ServiceManager | null,
-): void {
-  let firstAt = 0
-  const onSignal = (signal: NodeJS.Signals, number: number): void => {
-    if (firstAt === 0) {
-      firstAt = performance.now()
-      void drain(app, log, signal, cleanUp, manager)
-    } else if (performance.now() - firstAt >= SAME_SIGNAL_MS) {
-      log.warn({ signal, cut: app.inspect().openCount }, `${signal} again: ending now`)
-      app.stop()
-      // The exit code by which shells report a process that a signal has ended.
-      process.exit(128 + number)
-    }
-  }
-  process.on('SIGTERM', () => onSignal('SIGTERM', 15))
-  process.on('SIGINT', () => onSignal('SIGINT', 2))
-  endOnFault(app, log)
-}
-
 /** An exception that nothing has caught ends the process. */
 export function endOnFault(app: Pick<App, 'stop'> | null, log: Log): void {
   // The state is unknown after such a fault: to continue could send one client's bytes to another.
@@ -55,17 +26,6 @@ export function endOnFault(app: Pick<App, 'stop'> | null, log: Log): void {
     app?.stop()
     process.exit(EXIT_FAULT)
   })
-}
-
-async function drain(
-  app: App,
-  log: Log,
-  signal: string,
-  cleanUp: () => Promise<void>,
-  manager: ServiceManager | null,
-): Promise<void> {
-  await cutAfterDrain(app, log, signal, manager)
-  await endWell(app, log, cleanUp)
 }
 
 /** Lets open requests end, and cuts what is still open then. @param manager is told of it */
@@ -91,14 +51,6 @@ export async function endWell(app: App, log: Log, cleanUp: () => Promise<void>):
   log.info({}, 'ended')
   await log.drain(LOG_DRAIN_MS)
   process.exit(lost === 0 ? 0 : EXIT_RECORDS_LOST)
-}
-
-/** SIGUSR2 replaces workers. By default it would end a relay that has none. */
-export function refuseRestart(log: Log): void {
-  if (process.platform === 'win32') return
-  process.on('SIGUSR2', () =>
-    log.warn({ signal: 'SIGUSR2' }, 'SIGUSR2: only a relay with "workers" of 2 or more can be restarted so'),
-  )
 }
 
 /**

@@ -5,6 +5,7 @@ import { ConfigError } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
 import { CertificateError, readCertificate } from '../server/tls-certificate.js'
 import { tellPrimary } from '../workers/control.js'
+import type { SuccessorStart } from '../workers/successor-seat.js'
 import type { WorkerStart } from '../workers/worker-seat.js'
 import type { FirstKeyPlace } from './first-key.js'
 
@@ -24,10 +25,12 @@ export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
 Without a config file, requests go to the providers whose keys are in the
 environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; without these, to a built-in
 demo. SIGTERM or Ctrl-C lets open streams end first; a second one ends the relay
-at once. SIGHUP reloads the config file. If a platform kills the relay some time
-after SIGTERM, THINWIRE_STOP_TIMEOUT_MS in the environment says when: open
-streams are cut early enough that all records are written by then. A socket
-that systemd hands over (LISTEN_FDS) takes the place of the address.
+at once. SIGHUP reloads the config file. SIGUSR2 (thinwire restart) starts a new
+process with the code and the config on the disk, which takes over. If a
+platform kills the relay some time after SIGTERM, THINWIRE_STOP_TIMEOUT_MS in
+the environment says when: open streams are cut early enough that all records
+are written by then. A socket that systemd hands over (LISTEN_FDS) takes the
+place of the address.
 
 Exit codes: 0 ended by a signal, 1 cannot run, 2 wrong settings or usage.
 `
@@ -45,10 +48,13 @@ export async function runStart(args: string[]): Promise<number> {
   process.stderr.on('error', () => {})
   process.stdout.on('error', () => {})
   const worker = await findWorkerSeat()
-  // What keeps a worker from its start is said by the primary, which has several of them.
+  const seat = await findSuccessorSeat()
+  // What keeps one of several processes from its start is said by the one that has started it.
   const problems: string[] = []
   const print: Print =
-    worker === null ? (text) => void process.stderr.write(`${text}\n`) : (text) => void problems.push(text)
+    worker === null && seat === null
+      ? (text) => void process.stderr.write(`${text}\n`)
+      : (text) => void problems.push(text)
   const options = readOptions(args, print)
   if (options === null) return EXIT_WRONG_USAGE
   if (options.help) {
@@ -62,13 +68,20 @@ export async function runStart(args: string[]): Promise<number> {
   }
   const { config: file, listen } = options
   const ordinary = { file, listen, sockets, env: process.env, cwd: process.cwd() }
-  const source = worker === null ? ordinary : sourceOf(worker, ordinary)
+  const source =
+    worker !== null
+      ? sourceOf(worker, ordinary)
+      : { ...ordinary, ...(seat === null ? {} : { sockets: seat.sockets }) }
   const settings = readSettings(source, print)
   if (settings === null) {
     if (worker !== null) {
       tellPrimary(worker.link, { type: 'failed', message: problems.join('\n'), exitCode: EXIT_WRONG_USAGE })
       await worker.link.flush()
       process.exit(EXIT_WRONG_USAGE)
+    }
+    if (seat !== null) {
+      const { failAsSuccessor } = await import('./serve-successor.js')
+      return failAsSuccessor(seat, problems.join('\n'), EXIT_WRONG_USAGE)
     }
     return EXIT_WRONG_USAGE
   }
@@ -79,6 +92,8 @@ export async function runStart(args: string[]): Promise<number> {
   // Only now is the relay's code loaded: a wrong setting is reported in half the time.
   if (worker !== null)
     return (await import('./serve-worker.js')).serveAsWorker(config, worker, source, prices)
+  if (seat !== null)
+    return (await import('./serve-successor.js')).serveAsSuccessor(config, seat, { source, prices })
   const serving = { source, prices, print, firstKey }
   if (config.workers > 1) return (await import('./serve-primary.js')).serveAsPrimary(config, serving)
   return (await import('./serve.js')).serve(config, serving)
@@ -93,6 +108,12 @@ function sourceOf({ listen, socket }: WorkerStart, source: ConfigSource): Config
 async function findWorkerSeat(): Promise<WorkerStart | null> {
   if (process.env.THINWIRE_WORKER === undefined) return null
   return (await import('../workers/worker-seat.js')).takeWorkerSeat(process.env)
+}
+
+/** The same of a process that takes the place of another one. */
+async function findSuccessorSeat(): Promise<SuccessorStart | null> {
+  if (process.env.THINWIRE_SUCCESSOR === undefined) return null
+  return (await import('../workers/successor-seat.js')).takeSuccessorSeat(process.env)
 }
 
 interface StartOptions {

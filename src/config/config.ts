@@ -251,7 +251,8 @@ function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Probl
       message: `off would let anyone who reaches ${listen.host} use your upstreams; listen on 127.0.0.1, or use "keys"`,
     })
   }
-  if (listen === null || fd !== undefined) return listen === null ? null : { ...listen, fd }
+  if (listen === null) return null
+  if (fd !== undefined) return { ...listen, fd, isTakenOver: source.sockets?.isTakenOver === true }
   if (!('reusePort' in inFile) || !inFile.reusePort) return listen
   const flaw = findReusePortFlaw(process.versions.node)
   if (flaw !== null) problems.push({ path: 'listen.reusePort', message: flaw })

@@ -7,6 +7,10 @@ export interface InheritedSockets {
   readonly relay?: number | undefined
   /** Undefined: the relay binds `metrics.listen`. */
   readonly metrics?: number | undefined
+  /** Undefined: the relay binds `admin.listen`. Only an earlier process of this relay hands it over. */
+  readonly page?: number | undefined
+  /** An earlier process of this relay has bound the socket of the relay: nobody else keeps it open. */
+  readonly isTakenOver?: boolean | undefined
 }
 
 /** What the environment says of sockets that were handed over. */

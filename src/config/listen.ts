@@ -10,6 +10,8 @@ export interface ListenAddress {
 export interface ListenPlace extends ListenAddress {
   /** A listening socket that systemd has handed over. Its real address counts then, and not this one. */
   readonly fd?: number | undefined
+  /** The socket is one that an earlier process of this relay has bound: nobody else keeps it open. */
+  readonly isTakenOver?: boolean | undefined
   /** Other relays may listen at the same address. */
   readonly reusePort?: boolean | undefined
 }

@@ -41,6 +41,11 @@ export class Log implements SummarySink {
     }
   }
 
+  /** Whether other processes write to the same standard output now. */
+  share(isShared: boolean): void {
+    this.sink?.share?.(isShared)
+  }
+
   debug(fields: Record<string, unknown>, message: string): void {
     this.logger.debug(showFields(fields), showLines(message))
   }

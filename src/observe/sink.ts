@@ -26,6 +26,8 @@ export interface OpenSink extends Sink {
   /** More lines follow in the next turns: one write is for all of them. */
   startBatch?(): void
   endBatch?(): void
+  /** Whether other processes write there, too. */
+  share?(isShared: boolean): void
 }
 
 /**
@@ -106,7 +108,7 @@ function flush(sink: GatheringSink): void {
  */
 class PipeSink extends GatheringSink {
   private readonly stream: NodeJS.WriteStream
-  private readonly isShared: boolean
+  private isShared: boolean
   private broken: boolean
   /** Whole lines of a pipe that others write to, before they are in the stream. */
   private rest: Buffer
@@ -121,6 +123,10 @@ class PipeSink extends GatheringSink {
     stream.on('error', () => {
       this.broken = true
     })
+  }
+
+  share(isShared: boolean): void {
+    this.isShared = isShared
   }
 
   protected get unwritten(): number {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { ListenPlace } from '../config/listen.js'
 import { bindServer } from '../lib/bind-server.js'
 import { ignore } from '../lib/ignore.js'
+import { findListeningHandle, type ListeningHandle } from '../lib/listening-handle.js'
 import type { Log } from '../observe/log.js'
 import type { Assets } from './assets.js'
 import { LiveStream } from './live.js'
@@ -66,12 +67,12 @@ export class PageServer {
     this.writer = new ResponseWriter()
     this.http = createServer(
       { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 15_000, maxHeaderSize: 16_384 },
-      (req, res) => void this.handle(req, res),
+      (req, res) => void this.respond(req, res),
     )
     this.http.maxConnections = MOST_CONNECTIONS
     this.http.setTimeout(QUIET_MS)
     this.http.on('upgrade', (_, socket) => socket.destroy())
-    this.http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => void this.handle(req, res))
+    this.http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => void this.respond(req, res))
   }
 
   /**
@@ -100,6 +101,18 @@ export class PageServer {
     if (this.token.follow(token)) this.sessions.endOperators()
   }
 
+  /** The listening socket, for a process that takes over; null while there is none. */
+  get handle(): ListeningHandle | null {
+    return findListeningHandle(this.http)
+  }
+
+  /** Stops listening, as another process has taken over: browsers connect again, and find that one. */
+  retire(): void {
+    this.live.close()
+    this.http.close()
+    this.http.closeIdleConnections()
+  }
+
   /** Stops listening and closes all connections at once. */
   close(): void {
     this.live.close()
@@ -108,7 +121,7 @@ export class PageServer {
     this.http.closeAllConnections()
   }
 
-  private async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  private async respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     // Browsers do not pipeline, and each answer would wait in memory for those before it.
     if (res.socket === null) {
       req.socket.destroy()

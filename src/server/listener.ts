@@ -7,6 +7,7 @@ import { bindServer } from '../lib/bind-server.js'
 import { EMPTY } from '../lib/bytes.js'
 import { clamp } from '../lib/clamp.js'
 import { ignore } from '../lib/ignore.js'
+import { findListeningHandle, type ListeningHandle } from '../lib/listening-handle.js'
 import { waitUnreferenced } from '../lib/wait-unreferenced.js'
 import type { Log } from '../observe/log.js'
 import type { ClientRequest } from '../relay/client-request.js'
@@ -182,7 +183,8 @@ export class Listener {
     this.handler.tick(performance.now())
     // The platform may not wait for as long as `drainMs`.
     this.handler.noteOpen(performance.now())
-    if (this.isInherited) await this.handOver(Math.min(HAND_OVER_MS, deadline - performance.now()))
+    if (this.isInherited && this.config.listen.isTakenOver !== true)
+      await this.handOver(Math.min(HAND_OVER_MS, deadline - performance.now()))
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     // A compressed response is metered for some milliseconds after it has been sent.
     while (!this.handler.idle && performance.now() < deadline) {
@@ -237,6 +239,11 @@ export class Listener {
     if (cut > 0) this.handler.bounds.hit('drainMs')
     this.close()
     return cut
+  }
+
+  /** The listening socket, for a process that takes over; null while there is none. */
+  get handle(): ListeningHandle | null {
+    return findListeningHandle(this.http)
   }
 
   /** Closes everything at once. */

@@ -135,6 +135,11 @@ export class RequestDispatcher {
     return new ThoughtStore(bounds, { onFull: () => this.context.bounds.hit('thinkingBytes') })
   }
 
+  /** The thinking that this process keeps; null if it is kept elsewhere. */
+  get ownThoughts(): ThoughtStore | null {
+    return this.thoughts instanceof ThoughtStore ? this.thoughts : null
+  }
+
   /** Circuit breakers by the names of their targets. */
   get targetHealth(): ReadonlyMap<string, TargetSnapshot> {
     return this.router.snapshotTargets(performance.now())

@@ -67,7 +67,7 @@ export class RequestHandler implements MetricsSource {
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
   private readonly stored: StoredLookup
-  private readonly dispatcher: RequestDispatcher
+  readonly dispatcher: RequestDispatcher
   private readonly sockets: SocketDispatcher
   private readonly bodies: BodyIntake
 

@@ -46,6 +46,8 @@ export class OwnObjectBooks implements ObjectBooks {
   /** Null if nothing is kept over a restart. */
   private readonly file: StoredFile | null
   private isLoading: boolean
+  /** Gets each object that is learned or billed; null: nobody does. */
+  private follower: ((object: StoredObject) => void) | null
 
   /** @param path of the file that keeps them; null for none @param onFull an object was forgotten before its time */
   constructor(
@@ -56,6 +58,7 @@ export class OwnObjectBooks implements ObjectBooks {
   ) {
     this.isShared = false
     this.isLoading = false
+    this.follower = null
     // The file may still have objects that left long ago.
     this.objects = new ObjectMap(boundsOf(options), () => this.isLoading || onFull())
     this.file = path === null ? null : new StoredFile(path, this.objects, log)
@@ -104,8 +107,20 @@ export class OwnObjectBooks implements ObjectBooks {
     await this.file?.close()
   }
 
+  /** From now on, another process of this relay has the file too, and this follower tells it; null: not any more. */
+  followBy(follower: ((object: StoredObject) => void) | null): void {
+    this.follower = follower
+    if (this.file !== null) this.file.isShared = follower !== null
+  }
+
+  /** Another process of this relay has learned it, and has written it down. */
+  take(object: StoredObject): void {
+    this.objects.set(object)
+  }
+
   private set(object: StoredObject): void {
     this.objects.set(object)
     this.file?.add(object)
+    this.follower?.(object)
   }
 }

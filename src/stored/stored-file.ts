@@ -60,6 +60,8 @@ export class StoredFile {
   private readonly log: Pick<Log, 'warn' | 'info'>
   private readonly disk: StoredDisk
   private readonly waitsMs: readonly [number, number]
+  /** Another process writes to it, too: it is only appended to, as what that process adds is not known here. */
+  isShared: boolean
   private waiting: string[]
   /** Lines in the file. */
   private lineCount: number
@@ -84,6 +86,7 @@ export class StoredFile {
     this.log = log
     this.disk = disk
     this.waitsMs = waitsMs
+    this.isShared = false
     this.waiting = []
     this.lineCount = 0
     this.isIncomplete = false
@@ -181,7 +184,7 @@ export class StoredFile {
   }
 
   private get isTooLong(): boolean {
-    return this.lineCount > Math.max(FEW_LINES, 2 * this.objects.size)
+    return !this.isShared && this.lineCount > Math.max(FEW_LINES, 2 * this.objects.size)
   }
 
   private async write(): Promise<void> {

@@ -1,6 +1,15 @@
-export type Topic = 'control' | 'limits' | 'metrics' | 'page' | 'rollups' | 'stored' | 'thoughts'
+export type Topic =
+  | 'control'
+  | 'limits'
+  | 'metrics'
+  | 'page'
+  | 'rollups'
+  | 'stored'
+  | 'thoughts'
+  | 'succession'
+  | 'handover'
 
-/** One end of the channel between the primary and one worker. */
+/** One end of the channel between two processes: the primary and a worker, or a process and its successor. */
 export interface Link {
   /**
    * Sends a value that structured clone can copy (bigints too). Values of one turn of the event loop go in one message.

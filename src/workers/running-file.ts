@@ -2,12 +2,12 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { isRunning, markProcess, type ProcessMark, parseObject } from '../ledger/starts.js'
 
-/** A restart of the workers, as far as it has come. */
+/** A restart, as far as it has come. */
 export interface RestartState {
   /** Counts the restarts of this relay, from 1. */
   readonly number: number
   readonly state: 'running' | 'done' | 'failed'
-  /** Workers that new ones have replaced. */
+  /** Processes that new ones have replaced. */
   readonly replaced: number
   /** Why it failed; null if it did not. */
   readonly problem: string | null
@@ -18,6 +18,8 @@ export interface RunningRelay extends ProcessMark {
   /** Where it listens, as an origin. */
   readonly url: string
   readonly workers: number
+  /** The process whose place this one has taken; null, or not there, for none. */
+  readonly follows?: number | null
   /** The last one; null if there was none. */
   readonly restart: RestartState | null
 }
@@ -32,9 +34,9 @@ export class RunningFile {
   private readonly path: string
   private relay: RunningRelay
 
-  constructor(folder: string, { url, workers }: Pick<RunningRelay, 'url' | 'workers'>) {
+  constructor(folder: string, { url, workers, follows }: Pick<RunningRelay, 'url' | 'workers' | 'follows'>) {
     this.path = join(folder, `running-${process.pid}.json`)
-    this.relay = { ...markProcess(), url, workers, restart: null }
+    this.relay = { ...markProcess(), url, workers, follows: follows ?? null, restart: null }
     mkdirSync(folder, { recursive: true })
     for (const { path } of findRunning(folder).over) rmSync(path, { force: true })
     this.write()

@@ -13,7 +13,7 @@ import { type Entry, readEntry } from '../read/entry.js'
 import { formatRecord } from '../record.js'
 import { formatStartEnd, markProcess, nameWorker, STARTS_FILE } from '../starts.js'
 import { DISK_TIMEOUT_MS } from './disk-watch.js'
-import { Ledger, type RecordFollower } from './ledger.js'
+import { Ledger, type RecordFollower, type RecordHeir } from './ledger.js'
 import { PATIENCE } from './ledger-folders.js'
 import { OpenJournal } from './open-journal.js'
 import { Recovery, type RecoveryLedger } from './recovery.js'
@@ -137,6 +137,17 @@ export class Bookkeeper implements SummarySink {
   /** From now on, this one is told of each record, or nobody. */
   followRecords(follower: RecordFollower | null): void {
     this.ledger.follower = follower
+  }
+
+  /** From now on, a process that takes over gets each record; null: none does. */
+  followBy(heir: RecordHeir | null): void {
+    this.ledger.heir = heir
+  }
+
+  /** Another start has been killed: its records are completed a moment later, when the system knows, too. */
+  recoverLater(): void {
+    if (!this.hasBegun || this.isOver || this.lookTimer !== null) return
+    this.lookTimer = setTimeout(() => void this.recover(), LOOK_MS).unref()
   }
 
   /** A call to the disk does not come back: Node would wait for it for ever at the end of the process. */
@@ -298,6 +309,11 @@ export class Bookkeeper implements SummarySink {
   }
 
   private async recover(): Promise<void> {
+    this.lookTimer = null
+    if (this.recoveringSince !== 0) {
+      this.lookTimer = setTimeout(() => void this.recover(), LOOK_MS).unref()
+      return
+    }
     this.recoveringSince = performance.now()
     let mustLook = true
     try {

@@ -29,6 +29,9 @@ export interface RecordFollower {
  */
 export const MAX_GATHER_MS = 20
 
+/** Gets the number and the text of a record when it is made. It may not be in a file yet. */
+export type RecordHeir = (seq: number, line: string) => void
+
 /**
  * The usage ledger: a record for every request, in append-only JSON lines files, one for each day.
  *
@@ -69,6 +72,8 @@ export class Ledger implements SummarySink {
   private pumping: Promise<void> | null
   private closing: boolean
   private readonly folders: LedgerFolders
+  /** Gets each record from now on; null: nobody does. */
+  heir: RecordHeir | null
 
   /** @param worker that writes it, into files of its own; null for a relay of one process */
   constructor(
@@ -81,6 +86,7 @@ export class Ledger implements SummarySink {
   ) {
     this.writer = `w-${randomBytes(6).toString('hex')}`
     this.follower = null
+    this.heir = null
     this.options = options
     this.log = log
     this.prices = prices
@@ -124,6 +130,7 @@ export class Ledger implements SummarySink {
     this.timer = null
     this.pumping = null
     this.closing = false
+    this.follower = null
   }
 
   get state(): LedgerState {
@@ -170,6 +177,7 @@ export class Ledger implements SummarySink {
     const line = formatRecord(summary, this.writer, this.seq, this.prices)
     this.add(line, summary.closedAt)
     this.follower?.onRecord(line, summary)
+    if (this.heir !== null) this.heir(this.seq, line)
   }
 
   /** More records follow in the next turns: one write is for all of them. */
@@ -193,6 +201,7 @@ export class Ledger implements SummarySink {
     const line = format(this.writer, this.seq)
     this.add(line, Date.now())
     this.follower?.onAdopted(line)
+    this.heir?.(this.seq, line)
     return line
   }
 

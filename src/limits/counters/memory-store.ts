@@ -15,6 +15,7 @@ import type {
   LimitUse,
   LimitVerdict,
   RestoredUse,
+  UsedRates,
 } from './store.js'
 
 /** What a request holds lapses after that time, unless it is renewed. */
@@ -177,6 +178,14 @@ export class MemoryLimitStore implements LimitStore {
       const count = counter.countAt(rule, i, at)
       count.spent = combine(count.spent, amount)
     }
+  }
+
+  addRates(claim: LimitClaim, used: UsedRates, now: number): void {
+    this.changes++
+    const { requests, tokens } = claim.rule
+    const counter = this.bind(claim)
+    if (requests !== null && used.requests > 0) counter.requests?.add(requests, used.requests, now)
+    if (tokens !== null && used.tokens > 0) counter.tokens?.add(tokens, used.tokens, now)
   }
 
   forget({ id }: LimitRule, { unit, period }: Budget): void {

@@ -78,6 +78,12 @@ export interface LimitState {
   readonly resetMs: number
 }
 
+/** What is used of the rates of a counter, in requests and tokens. */
+export interface UsedRates {
+  readonly requests: number
+  readonly tokens: number
+}
+
 /** Says which rules there are, by their ids. */
 export interface KnownRules {
   has(id: string): boolean
@@ -135,6 +141,8 @@ export interface LimitStore {
   restore(claim: LimitClaim, use: RestoredUse, at: number, budgets?: readonly Budget[]): void
   /** Takes back what was counted of a request whose record was lost. @param budgets as in `restore` */
   takeBack(claim: LimitClaim, use: RestoredUse, at: number, budgets: readonly Budget[]): void
+  /** Adds what another process has counted on the rates of a claim's rule. */
+  addRates(claim: LimitClaim, used: UsedRates, now: number): void
   /** Forgets what was spent of a budget, of all owners: it is to be restored. What requests hold of it stays. */
   forget(rule: LimitRule, budget: Budget): void
   /**

@@ -7,6 +7,8 @@ export interface LiveRecords {
   has(writer: string): boolean
   /** By writer: its records up to this number count from the ledger for a budget; all of a writer that is not there. */
   upTo(budget: string): ReadonlyMap<string, number>
+  /** Budgets are followed from now on: what the writers say counts live. Not given: each writer says when. */
+  begin?(budgets: readonly string[]): void
   /** Resolves when the writers count budgets live, and when what they have not counted is in a file. */
   whenFollowed(budgets: readonly string[]): Promise<void>
   /** Finds out anew up to which number records count from the ledger. In `then`, nothing is under way. */

@@ -97,7 +97,7 @@ export class LimitRestorer {
     const upTo = ledger.lastSeq
     const followed = new Set(rules)
     const known: RestoredBudget[] = []
-    let hasNew = false
+    const fresh: string[] = []
     // After a change of one key, the rules of thousands of others are the same objects: they cost a look each.
     for (const rule of followed) {
       if (this.rules.has(rule)) continue
@@ -111,15 +111,16 @@ export class LimitRestorer {
           const isReady = !this.former.has(name)
           const entry = { name, rule, budget, upTo, isRestored: false, isReady, from: 0 }
           if (!isReady) known.push(entry)
-          hasNew = true
+          fresh.push(name)
           this.budgets.set(name, entry)
         }
       }
     }
     for (const rule of this.rules) if (!followed.has(rule)) this.drop(rule)
     this.rules = followed
+    if (fresh.length > 0) ledger.live?.begin?.(fresh)
     if (known.length > 0) this.clear(known)
-    if (hasNew) this.begin()
+    if (fresh.length > 0) this.begin()
   }
 
   /**

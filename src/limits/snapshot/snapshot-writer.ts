@@ -106,6 +106,12 @@ export class SnapshotWriter {
     }
   }
 
+  /** Another process of this relay writes the file from now on. */
+  leave(): void {
+    this.stop()
+    this.isStarted = false
+  }
+
   /** Writes the file a last time. A disk that does not respond is not waited for. */
   async close(): Promise<void> {
     this.stop()

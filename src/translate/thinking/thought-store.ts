@@ -26,7 +26,9 @@ export interface ThoughtStoreOptions {
 const MOST_FORGOTTEN = 20_000
 
 /** Thinking, or a text: the turn that had a call with this id; '' if several had. */
-type Entry = Thought | string
+export type ThoughtEntry = Thought | string
+
+export type ThoughtFollower = (key: string, entry: ThoughtEntry) => void
 
 /**
  * Keeps the thinking of tool turns in memory, for the next turn of the same conversation. It never goes to a disk: it
@@ -39,12 +41,15 @@ type Entry = Thought | string
  * be told apart, none gets the thinking of the other, even if one of them is forgotten.
  */
 export class ThoughtStore implements ThoughtKeeper {
-  private readonly entries: LRUCache<string, Entry>
+  private readonly entries: LRUCache<string, ThoughtEntry>
   /** Hashes of the keys of entries that are forgotten. */
   private readonly forgotten: LRUCache<string, true>
+  /** Gets each entry that is kept; null: nobody does. */
+  private follower: ThoughtFollower | null
 
   constructor({ maxBytes, maxAgeMs }: ThoughtBounds, options: ThoughtStoreOptions = {}) {
     const { onFull, now = () => performance.now() } = options
+    this.follower = null
     this.forgotten = new LRUCache({ max: MOST_FORGOTTEN })
     this.entries = new LRUCache({
       ...{ maxSize: maxBytes, ttl: maxAgeMs, updateAgeOnGet: true, ttlResolution: 0 },
@@ -94,15 +99,35 @@ export class ThoughtStore implements ThoughtKeeper {
     // conversation that has a name, the client goes on from the last answer.
     const known = this.get(key)
     const isShared = known === null ? this.wasKept(key) : !isDeepStrictEqual(known, thought)
-    this.entries.set(key, isShared && !isNamed ? { ...thought, json: '' } : thought)
+    this.keep(key, isShared && !isNamed ? { ...thought, json: '' } : thought)
     for (const each of places) {
       const place = keyOf(owner, each, callId)
       const other = this.get(place)
-      this.entries.set(place, (other === null ? this.wasKept(place) : other !== turn) ? '' : turn)
+      this.keep(place, (other === null ? this.wasKept(place) : other !== turn) ? '' : turn)
     }
   }
 
-  private get(key: string): Entry | null {
+  /** From now on, this follower gets each entry that is kept; null: nobody does. */
+  followBy(follower: ThoughtFollower | null): void {
+    this.follower = follower
+  }
+
+  /** What is kept, what was used last first. */
+  list(): Iterable<[key: string, entry: ThoughtEntry]> {
+    return this.entries.entries()
+  }
+
+  /** Keeps what another process of this relay has kept, unless this one knows better. */
+  take(key: string, entry: ThoughtEntry): void {
+    if (!this.entries.has(key)) this.entries.set(key, entry)
+  }
+
+  private keep(key: string, entry: ThoughtEntry): void {
+    this.entries.set(key, entry)
+    this.follower?.(key, entry)
+  }
+
+  private get(key: string): ThoughtEntry | null {
     return this.entries.get(key) ?? null
   }
 

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { request as requestTls, Agent as TlsAgent } from 'node:https'
 import { join } from 'node:path'
@@ -68,12 +69,18 @@ export async function untilReady(thinwire: Thinwire, count: number): Promise<voi
   await until(() => readyPids(thinwire).length >= count, `${count} workers to be ready`, SLOW_MS)
 }
 
+/** A process that has ended, and that nobody has asked for yet, is not alive: an orphan may stay so for a while. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
   } catch {
     return false
+  }
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    // It has ended just now, or this system has no /proc.
+    return !existsSync('/proc/self/status')
   }
 }
 
@@ -99,7 +106,11 @@ export class Load {
   private readonly key: string
   private readonly isTls: boolean
 
-  constructor(thinwire: Thinwire, clients: number) {
+  private readonly isKept: boolean
+
+  /** @param isKept false: each request has a connection of its own */
+  constructor(thinwire: Thinwire, clients: number, isKept = true) {
+    this.isKept = isKept
     this.url = `${thinwire.url}/v1/x`
     this.isTls = thinwire.url.startsWith('https:')
     this.key = thinwire.key
@@ -112,7 +123,7 @@ export class Load {
   }
 
   private async run(): Promise<void> {
-    const options = { keepAlive: true, maxSockets: 1 }
+    const options = { keepAlive: this.isKept, maxSockets: 1 }
     const agent = this.isTls ? new TlsAgent({ ...options, rejectUnauthorized: false }) : new Agent(options)
     while (this.goesOn) {
       const problem = await this.ask(agent)

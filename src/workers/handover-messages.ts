@@ -1,0 +1,20 @@
+import type { StoredObject } from '../stored/object-map.js'
+import type { ThoughtEntry } from '../translate/thinking/thought-store.js'
+
+/** What is used of the rates of one counter. */
+export type SentRates = readonly [rule: string, owner: string, requests: number, tokens: number]
+
+/** What a process that is replaced leaves to its successor, under the topic `handover`. */
+export type Bequeathed =
+  /** Its records up to this number are the ledger's; the later ones follow here. It comes first. */
+  | readonly ['writer', name: string | null, seq: number]
+  | readonly ['record', seq: number, line: string]
+  /** Its records up to this number are in a file. */
+  | readonly ['written', seq: number]
+  | readonly ['rates', readonly SentRates[]]
+  | readonly ['object', StoredObject]
+  | readonly ['thoughts', readonly (readonly [key: string, entry: ThoughtEntry])[]]
+  /** It has ended well: all its records are in a file, and nothing follows. */
+  | readonly ['over']
+  /** Said by the guardian: nothing follows. */
+  | readonly ['gone']
