@@ -25,7 +25,8 @@ export class OperatorToken {
   /** @returns a token for one sign-in; an earlier one is not good any more */
   print(onSpent: () => void = () => {}): string {
     this.spend()
-    const token = randomBytes(24).toString('hex')
+    // So that its link is one line of a terminal.
+    const token = randomBytes(20).toString('hex')
     this.printed = { hash: hash(token), until: this.now() + PRINTED_MS }
     this.onSpent = onSpent
     return token

@@ -13,7 +13,7 @@ const test = suite<Place>('the link to the page')
 test.before.each(open)
 test.after.each(clear)
 
-const LINK = /(http:\/\/127\.0\.0\.1:\d+)\/\?token=[0-9a-f]{48}/
+const LINK = /(http:\/\/127\.0\.0\.1:\d+)\/\?token=[0-9a-f]{40}/
 
 test('the demo shows a link to its page, which is good once', async (place) => {
   const thinwire = await started(place, ['--first-key', 'show'])
@@ -38,7 +38,7 @@ test('outside of a terminal the link is in no output, but in a file that goes wh
   const response = await fetch(link, { redirect: 'manual' })
   assert.is(response.headers.get('location'), '/')
   assert.not(existsSync(file))
-  assert.not.match(thinwire.out, link.slice(-48))
+  assert.not.match(thinwire.out, link.slice(-40))
 })
 
 test('a link that was not used goes with the relay', async (place) => {
