@@ -8,6 +8,7 @@ import { renameFor } from './config-names.js'
 import { LiveConfig, type Settings } from './live-config.js'
 import type { Placement } from './machine.js'
 import { type BySize, EVERY_ROUND } from './scenario.js'
+import { Viewers } from './viewers.js'
 import type { Target } from './wire/stream.js'
 
 /** A program between client and upstream, or the upstream itself. */
@@ -198,6 +199,33 @@ export const TWO_WORKERS: Contestant = {
   everywhere: false,
 }
 
+/** Viewers of the page at one time. */
+const VIEWERS = 10
+
+/** Thinwire with its page, which ten people have open: the difference is what the page costs. */
+export const WATCHED: Contestant = {
+  name: 'watched',
+  baseline: true,
+  everywhere: false,
+  rounds: EVERY_ROUND,
+  start: async (bench) => {
+    const port = await freePort()
+    const token = 'bench-token-of-the-page-0123456789'
+    process.env.THINWIRE_BENCH_PAGE = token
+    const admin = { listen: `127.0.0.1:${port}`, token: { env: 'THINWIRE_BENCH_PAGE' } }
+    const started = await thinwire('watched', ROOT, { admin }).start(bench)
+    const viewers = await Viewers.open(port, token, VIEWERS)
+    return {
+      ...started,
+      stop: async () => {
+        viewers.close()
+        await started.stop()
+        if (viewers.messages === 0) throw new Error('the page has shown nothing')
+      },
+    }
+  },
+}
+
 /** The contestants of every run. Thinwire is last, because it is measured against the others. */
 export const CONTESTANTS: readonly Contestant[] = [
   DIRECT,
@@ -208,6 +236,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   CONSTANT,
   UNCACHED,
   TWO_WORKERS,
+  WATCHED,
   THINWIRE,
 ]
 

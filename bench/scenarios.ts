@@ -10,6 +10,7 @@ import { LIMITS } from './scenarios/limits.js'
 import { LOW_RATE } from './scenarios/low-rate.js'
 import { MEMORY } from './scenarios/memory.js'
 import { METERING } from './scenarios/metering.js'
+import { PAGE } from './scenarios/page.js'
 import { CONNECTS, REFUSALS, REQUESTS } from './scenarios/requests.js'
 import { ROUTING } from './scenarios/routing.js'
 import { STALLED_DISK } from './scenarios/stalled-disk.js'
@@ -43,6 +44,7 @@ export const SCENARIOS: readonly Scenario[] = [
   MISSES,
   JOINS,
   CORES,
+  PAGE,
   START,
   MEMORY,
   GROWTH,

@@ -33,6 +33,7 @@ test('the suite runs through, and every figure of it is one that can be', () => 
     'thinwire',
     'unmetered',
     'unlimited',
+    'watched',
   ])
     assert.ok(present.has(name), name)
   // nginx may not be installed, and no release was named; all else has to be there.
