@@ -15,7 +15,7 @@ const NEEDED = [
 
 /** What may be in it. */
 const ALLOWED =
-  /^(?:package\.json|(?:README|CHANGELOG|SECURITY)\.md|LICENSE|dist\/src\/.+\.(?:js|js\.map|d\.ts)|dist\/src\/page\/assets\/(?:[a-z]+-[0-9a-f]{12}\.(?:js|css|svg)(?:\.br|\.gz)?|index\.html|manifest\.json)|dist\/src\/page\/report\/report\.css|dist\/\w+\.schema\.json|scripts\/deploy\/[\w.-]+|src\/\w+\/\w+\.md)$/
+  /^(?:package\.json|(?:README|CHANGELOG|SECURITY)\.md|LICENSE|dist\/src\/.+\.(?:js|js\.map|d\.ts)|dist\/src\/page\/assets\/(?:[a-z]+-[0-9a-f]{12}\.(?:js|css|svg)(?:\.br|\.gz)?|index\.html|manifest\.json)|dist\/src\/page\/report\/report\.css|dist\/\w+\.schema\.json|scripts\/deploy\/[\w.-]+|src\/\w+\/\w+\.md|src\/page\/\w+\.png)$/
 
 /** What is in no package, wherever it stands: settings, keys, records and certificates of whoever packs it. */
 const SECRET =

@@ -52,7 +52,7 @@ test('npm pack makes a package that runs, whatever was built before', () => {
       files.filter(
         (name) =>
           name.includes('gone') ||
-          /^package\/(?!dist\/|scripts\/deploy\/|src\/(?:config|ledger|access|limits|page|workers)\/\w+\.md$)[^/]+\//.test(
+          /^package\/(?!dist\/|scripts\/deploy\/|src\/(?:config|ledger|access|limits|page|workers)\/\w+\.(?:md|png)$)[^/]+\//.test(
             name,
           ),
       ),
