@@ -29,6 +29,20 @@ test('operators get one message a second at most, and all the same', () =>
     assert.ok(seconds <= looks, 'a message is made once for both')
   }))
 
+test('a page that retires takes no new connection, lets its viewers go, and its socket can be handed over before', () =>
+  withPage({ tickMs: 20 }, async (scene) => {
+    assert.ok((scene.page.handle?.fd ?? -1) >= 0)
+    const viewer = await look(scene, [await scene.signIn()])
+    scene.page.retire()
+    await viewer.closed()
+    assert.is(scene.page.handle, null)
+    const refused = await scene.connect().then(
+      () => null,
+      (error: NodeJS.ErrnoException) => error.code,
+    )
+    assert.is(refused, 'ECONNREFUSED')
+  }))
+
 test('nothing is gathered while nobody looks', () =>
   withPage({ tickMs: 20 }, async (scene) => {
     const cookie = await scene.signIn()

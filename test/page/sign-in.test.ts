@@ -282,4 +282,13 @@ async function whoIs(scene: PageScene, setCookie: string): Promise<Record<string
   return JSON.parse(response.body.toString()) as Record<string, unknown>
 }
 
+test('of two printed tokens the later one is good, once', () => {
+  const token = new OperatorToken(null)
+  const first = token.print()
+  const second = token.print()
+  assert.not.ok(token.take(first))
+  assert.ok(token.take(second))
+  assert.not.ok(token.take(second))
+})
+
 test.run()

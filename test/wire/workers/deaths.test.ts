@@ -71,7 +71,7 @@ test('workers that are killed while the primary counts for them end neither it n
 
 test('a worker that runs out of memory is replaced, and the other one serves all the while', async (place) => {
   const trigger = join(place.folder, 'eat')
-  const env = { NODE_OPTIONS: `--max-old-space-size=96 --import ${moduleUrl(eater(trigger))}` }
+  const env = { NODE_OPTIONS: `--max-old-space-size=128 --import ${moduleUrl(eater(trigger))}` }
   const { thinwire } = await startWorkers(place, {}, env)
   const olds = readyPids(thinwire)
   writeFileSync(trigger, '')

@@ -12,7 +12,7 @@ import { open, type Place, run, runUsage, Thinwire } from '../../support/thinwir
 import { type Gate, gate, until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 import { answer, codeOf, create, Peer, SocketUpstream } from '../websocket/sockets.js'
-import { clearWorkers, isAlive, Load, readyPids, SLOW_MS, untilGone, untilReady } from './scene.js'
+import { clearWorkers, isAlive, Load, PATIENT, readyPids, SLOW_MS, untilGone, untilReady } from './scene.js'
 
 const STREAMS = 200
 const CLIENTS = 4
@@ -74,7 +74,7 @@ async function start(place: LoadPlace) {
       sockets: { baseUrl: await place.sockets.start(), ...credential },
     },
     // However slow the machine is, the old workers keep their streams.
-    timeouts: { drainMs: 600_000 },
+    timeouts: PATIENT,
     models: { m: { upstream: 'sockets', model: 'm' } },
     limits: {
       connections: 2_000,

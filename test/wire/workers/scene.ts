@@ -12,6 +12,9 @@ import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstr
 /** Three processes start at once, each with a whole relay: on a busy machine that takes its time. */
 export const SLOW_MS = 120_000
 
+/** On a busy machine, open streams outlast a restart by more than the usual time. */
+export const PATIENT = { drainMs: 600_000 }
+
 /** A relay of two workers before an upstream that holds the streams of `/v1/held` until the gate is open. */
 export interface WorkersScene {
   readonly thinwire: Thinwire
@@ -47,11 +50,12 @@ export async function startWorkers(
 
 export function configOf(upstreamUrl: string): Record<string, unknown> {
   const up = { baseUrl: upstreamUrl, apiKey: { env: 'UPSTREAM_KEY' }, warm: false }
-  return { workers: 2, limits: { connections: 1_000 }, upstreams: { up } }
+  return { workers: 2, limits: { connections: 1_000 }, upstreams: { up }, timeouts: PATIENT }
 }
 
 /** Ends the workers too: they outlive a primary that is killed. */
 export async function clearWorkers(place: Place): Promise<void> {
+  endLoads()
   const pids = place.running.flatMap(readyPids).filter(isAlive)
   for (const thinwire of place.running) thinwire.child.kill('SIGKILL')
   for (const pid of pids) process.kill(pid, 'SIGKILL')
@@ -85,7 +89,7 @@ export function isAlive(pid: number): boolean {
 }
 
 export async function untilGone(pids: readonly number[]): Promise<void> {
-  await until(() => !pids.some(isAlive), `the processes ${pids.join(', ')} to end`)
+  await until(() => !pids.some(isAlive), `the processes ${pids.join(', ')} to end`, SLOW_MS)
 }
 
 /** Opens a stream that lasts until the gate is open. Two that are opened one after the other are at two workers. */
@@ -94,6 +98,13 @@ export async function holdStream(place: Place, thinwire: Thinwire) {
   client.send(`GET /v1/held HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${thinwire.key}\r\n\r\n`)
   await client.sees('data: first\n\n')
   return client
+}
+
+const loads = new Set<Load>()
+
+/** Ends those of a test that has failed: they would keep this process alive. */
+export function endLoads(): void {
+  for (const load of loads) void load.stop()
 }
 
 /** Clients that send one request after the other on connections that they keep, as long as they may. */
@@ -114,11 +125,13 @@ export class Load {
     this.url = `${thinwire.url}/v1/x`
     this.isTls = thinwire.url.startsWith('https:')
     this.key = thinwire.key
+    loads.add(this)
     this.runs = Array.from({ length: clients }, () => this.run())
   }
 
   async stop(): Promise<void> {
     this.goesOn = false
+    loads.delete(this)
     await Promise.all(this.runs)
   }
 

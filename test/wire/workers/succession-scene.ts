@@ -3,7 +3,7 @@ import { configure, UPSTREAM_KEY } from '../../support/start.js'
 import { clear, type Place, started, type Thinwire } from '../../support/thinwire.js'
 import { type Gate, gate, until } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
-import { isAlive, SLOW_MS, untilGone } from './scene.js'
+import { endLoads, isAlive, PATIENT, SLOW_MS, untilGone } from './scene.js'
 
 /** A relay of one process before an upstream that holds the streams of `/v1/held` until the gate is open. */
 export interface SuccessionScene {
@@ -16,7 +16,7 @@ const LAST = 'data: {"choices":[],"usage":{"prompt_tokens":400,"completion_token
 
 export function settingsOf(upstreamUrl: string): Record<string, unknown> {
   const up = { baseUrl: upstreamUrl, apiKey: { env: 'UPSTREAM_KEY' }, warm: false }
-  return { upstreams: { up } }
+  return { upstreams: { up }, timeouts: PATIENT }
 }
 
 export async function startOne(
@@ -93,6 +93,7 @@ export async function replace(thinwire: Thinwire, pid = thinwire.child.pid ?? 0)
 
 /** Ends all processes: successors outlive a process that is killed. */
 export async function clearOne(place: Place): Promise<void> {
+  endLoads()
   const pids = place.running.flatMap(({ out }) => startedPids(out)).filter(isAlive)
   for (const thinwire of place.running) thinwire.child.kill('SIGKILL')
   for (const pid of pids) process.kill(pid, 'SIGKILL')
