@@ -140,7 +140,7 @@ export class LiveStream {
   private async tick(): Promise<void> {
     this.dropEnded()
     if (this.viewers.size === 0) return
-    const now = Date.now()
+    const now = performance.now()
     if (this.isGathering) {
       // A worker does not answer: the viewers see that the relay is still there.
       if (now - this.sentAt >= HEARTBEAT_MS) this.beat(now)
@@ -180,7 +180,7 @@ export class LiveStream {
     const text = `id: ${second}\nevent: now\ndata: ${JSON.stringify(now)}\n\n`
     kept.push({ second, text })
     this.kept.set(audience, kept)
-    this.sentAt = Date.now()
+    this.sentAt = performance.now()
     for (const viewer of [...this.viewers]) if (viewer.audience === audience) this.write(viewer, text)
   }
 
@@ -200,8 +200,10 @@ export class LiveStream {
   }
 
   private trim(audience: string): void {
-    const oldest = Math.floor(Date.now() / 1_000) - KEPT_SECONDS
-    const kept = (this.kept.get(audience) ?? []).filter(({ second }) => second > oldest)
+    const now = Math.floor(Date.now() / 1_000)
+    // The clock may have been set back: what is later than now would hold up all that comes.
+    const isRecent = ({ second }: Kept): boolean => second > now - KEPT_SECONDS && second <= now + 1
+    const kept = (this.kept.get(audience) ?? []).filter(isRecent)
     if (kept.length === 0) this.kept.delete(audience)
     else this.kept.set(audience, kept)
   }

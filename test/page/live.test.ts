@@ -43,6 +43,23 @@ test('a page that retires takes no new connection, lets its viewers go, and its 
     assert.is(refused, 'ECONNREFUSED')
   }))
 
+test('the stream goes on when the clock is set back', () =>
+  withPage({ tickMs: 20 }, async (scene) => {
+    const viewer = await look(scene, [await scene.signIn()])
+    await until(() => eventsOf(viewer).length >= 1, 'a message')
+    const now = Date.now
+    Date.now = () => now() - 3_600_000
+    try {
+      const [first] = eventsOf(viewer)
+      await until(
+        () => (eventsOf(viewer).at(-1)?.id ?? Infinity) < (first?.id ?? 0) - 3_000,
+        'an earlier second',
+      )
+    } finally {
+      Date.now = now
+    }
+  }))
+
 test('nothing is gathered while nobody looks', () =>
   withPage({ tickMs: 20 }, async (scene) => {
     const cookie = await scene.signIn()
