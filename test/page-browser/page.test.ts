@@ -296,6 +296,7 @@ withChromium('the holder of a key sees what it did, and nothing of others', asyn
     await page.getByRole('table', { name: 'Your key' }).getByRole('row').nth(1).waitFor()
     assert.is(await page.getByRole('button', { name: /^(?:add|rotate|revoke)/i }).count(), 0)
     await showView(page, 'Spend')
+    await page.getByRole('group', { name: 'Group by' }).getByRole('button').first().waitFor()
     const choices = await page.getByRole('group', { name: 'Group by' }).getByRole('button').allInnerTexts()
     assert.equal(choices, ['model', 'tag'])
     await page.goto(`${scene.url}?view=upstreams`)
