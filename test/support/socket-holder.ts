@@ -90,7 +90,7 @@ export class SocketHolder {
   async run(names?: string): Promise<number> {
     const banners = this.err.split('see README').length
     const pid = await this.start(names)
-    await until(() => this.err.split('see README').length > banners || !isRunning(pid), 'the banner')
+    await until(() => this.err.split('see README').length > banners || !isRunning(pid), 'the banner', 120_000)
     if (!isRunning(pid)) throw new Error(`the relay has ended: ${this.err}`)
     return pid
   }

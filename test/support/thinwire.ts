@@ -139,7 +139,8 @@ export class Thinwire {
 /** Starts a relay, and waits for its banner. */
 export async function started(place: Place, args: readonly string[] = [], env: Record<string, string> = {}) {
   const thinwire = new Thinwire(place, ['start', '--listen', '127.0.0.1:0', ...args], env)
-  await until(() => thinwire.err.includes('see README') || thinwire.code !== null, 'the banner')
+  // On a busy machine a start takes its time.
+  await until(() => thinwire.err.includes('see README') || thinwire.code !== null, 'the banner', 120_000)
   assert.is(thinwire.code, null, thinwire.err)
   return thinwire
 }

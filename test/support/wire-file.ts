@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 
 /** A file that hangs fails. */
-const LIMIT_MS = 120_000
+const LIMIT_MS = 240_000
 
 /**
  * Runs a file of `test/wire` in a process of its own, in another mode. It must pass.

@@ -85,12 +85,12 @@ test('a worker that runs out of memory is replaced, and the other one serves all
   assert.equal(load.problems, [])
 })
 
-/** Fills the memory of the first worker that finds the file. */
+/** Fills the memory of the worker that takes the file away: `rmSync` would let both do so, `unlinkSync` only one. */
 function eater(file: string): string {
   return `
-    import { rmSync } from 'node:fs'
+    import { unlinkSync } from 'node:fs'
     const eat = () => {
-      try { rmSync(${JSON.stringify(file)}) } catch { return }
+      try { unlinkSync(${JSON.stringify(file)}) } catch { return }
       for (const eaten = []; ; ) eaten.push(new Array(1e5).fill(eaten.length))
     }
     if (process.env.THINWIRE_WORKER !== undefined) setInterval(eat, 20).unref()`
