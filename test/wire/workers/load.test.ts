@@ -18,6 +18,12 @@ const STREAMS = 200
 const CLIENTS = 4
 const RESTARTS = 3
 
+/** Of each stream, between two chunks; milliseconds. */
+const CHUNK_MS = 2_000
+
+/** Of each client, between two requests; milliseconds. */
+const PAUSE_MS = 40
+
 interface LoadPlace extends Place {
   sockets: SocketUpstream
   peers: Peer[]
@@ -40,10 +46,11 @@ test.after.each(async (place) => {
   await clearWorkers(place)
 })
 
-/** A relay of two workers that speaks TLS. Its streams get a chunk each second until the gate is open. */
+/** A relay of two workers that speaks TLS. Its streams get chunks until the gate is open. */
 async function start(place: LoadPlace) {
   const { last } = place
   let isOver = false
+  const count = { chunks: 0 }
   void last.opened.then(() => {
     isOver = true
   })
@@ -55,8 +62,10 @@ async function start(place: LoadPlace) {
     await received.write(head('200 OK', SSE, CHUNKED))
     await received.chunk('data: first\n\n')
     while (!isOver) {
-      await Promise.race([last.opened, wait(1_000)])
-      if (!isOver) await received.chunk('data: more\n\n')
+      await Promise.race([last.opened, wait(CHUNK_MS)])
+      if (isOver) break
+      await received.chunk('data: more\n\n')
+      count.chunks++
     }
     await received.chunk('data: last\n\n')
     await received.lastChunk()
@@ -89,7 +98,7 @@ async function start(place: LoadPlace) {
   await until(() => thinwire.err.includes('see README') || thinwire.code !== null, 'the banner', SLOW_MS)
   assert.is(thinwire.code, null, thinwire.err)
   await untilReady(thinwire, 2)
-  return { thinwire, last }
+  return { thinwire, last, count }
 }
 
 /** A stream that is open. @returns its body, when it has ended; rejects if it is cut */
@@ -156,25 +165,26 @@ test('over TLS, a WebSocket at one worker is refused what one at another worker 
 })
 
 test('three restarts in a row under 200 streams and a steady load lose nothing', async (place) => {
-  const { thinwire, last } = await start(place)
+  const { thinwire, last, count } = await start(place)
   const olds = readyPids(thinwire)
   const streams = await Promise.all(Array.from({ length: STREAMS }, () => openStream(thinwire)))
-  const load = new Load(thinwire, CLIENTS)
+  const load = new Load(thinwire, CLIENTS, true, PAUSE_MS)
   for (let i = 1; i <= RESTARTS; i++) {
     const before = load.answered
-    await until(() => load.answered > before + 100, 'answers')
+    await until(() => load.answered > before + 20, 'answers')
     const { code, err } = await run(place, ['restart'])
     assert.is(code, 0, err)
     await untilReady(thinwire, 2 + 2 * i)
   }
   // They have the streams.
   assert.ok(olds.every(isAlive))
+  await until(() => count.chunks >= 2 * STREAMS, 'more chunks of the streams')
   last.open()
   const bodies = await Promise.all(streams.map(({ body }) => body))
   for (const body of bodies) assert.match(body, /^data: first\n\n(data: more\n\n)+data: last\n\n$/)
   await untilGone(olds)
   const before = load.answered
-  await until(() => load.answered > before + 100, 'more answers')
+  await until(() => load.answered > before + 20, 'more answers')
   await load.stop()
   assert.equal(load.problems, [])
   thinwire.child.kill('SIGTERM')

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { readLedger } from '../../support/ledger.js'
 import { configure, UPSTREAM_KEY } from '../../support/start.js'
 import { clear, type Place, Thinwire } from '../../support/thinwire.js'
-import { type Gate, gate, until } from '../../support/until.js'
+import { type Gate, gate, until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
 /** Three processes start at once, each with a whole relay: on a busy machine that takes its time. */
@@ -119,9 +119,15 @@ export class Load {
 
   private readonly isKept: boolean
 
-  /** @param isKept false: each request has a connection of its own */
-  constructor(thinwire: Thinwire, clients: number, isKept = true) {
+  private readonly pauseMs: number
+
+  /**
+   * @param isKept false: each request has a connection of its own
+   * @param pauseMs of a client after each request: steady, and light on the machine
+   */
+  constructor(thinwire: Thinwire, clients: number, isKept = true, pauseMs = 10) {
     this.isKept = isKept
+    this.pauseMs = pauseMs
     this.url = `${thinwire.url}/v1/x`
     this.isTls = thinwire.url.startsWith('https:')
     this.key = thinwire.key
@@ -142,8 +148,7 @@ export class Load {
       const problem = await this.ask(agent)
       if (problem === null) this.answered++
       else this.problems.push(problem)
-      // Steady, and light on the machine.
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await wait(this.pauseMs)
     }
     agent.destroy()
   }
