@@ -8,8 +8,8 @@ export async function cpuPerRequest(
   { driver, mode }: Stage,
   target: Running,
   model: string,
+  requests = sized(mode, { whole: 3_000, quick: 2_000, smoke: 100 }),
 ): Promise<number> {
-  const requests = sized(mode, { whole: 3_000, quick: 2_000, smoke: 100 })
   const run = (count: number) =>
     driver.run('answers', {
       target,

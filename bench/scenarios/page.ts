@@ -1,7 +1,7 @@
 import type { Running } from '../contestants.js'
+import { cpuPerRequest } from '../cpu-costs.js'
 import { ALONE, runPaced } from '../paced.js'
 import { type Scenario, type Stage, sized } from '../scenario.js'
-import { SHORT_ANSWER } from '../wire/plan.js'
 
 /** It has a price, as the page sums up money. */
 const MODEL = 'gpt-4o-mini'
@@ -15,27 +15,12 @@ export const PAGE: Scenario = {
   loaded: null,
   rounds: { whole: 7, quick: 3, smoke: 1 },
   async measure(stage, running) {
-    await measureRequests(stage, running)
+    // For seconds: the page is made each second.
+    const requests = sized(stage.mode, { whole: 20_000, quick: 10_000, smoke: 100 })
+    const cpuUs = await cpuPerRequest(stage, running, MODEL, requests)
+    stage.record.add('page', 'cpu_per_request', 'us', running.name, cpuUs)
     await measureStreams(stage, running)
   },
-}
-
-async function measureRequests({ driver, record, mode }: Stage, running: Running): Promise<void> {
-  const ask = (requests: number) =>
-    driver.run('answers', {
-      target: running,
-      plan: SHORT_ANSWER,
-      promptBytes: 2_000,
-      model: MODEL,
-      connections: 32,
-      requests,
-    })
-  const requests = sized(mode, { whole: 20_000, quick: 10_000, smoke: 100 })
-  await ask(requests / 4)
-  const before = await running.child.read()
-  await ask(requests)
-  const cpuUs = (await running.child.read()).cpuUs - before.cpuUs
-  record.add('page', 'cpu_per_request', 'us', running.name, cpuUs / requests)
 }
 
 async function measureStreams(stage: Stage, running: Running): Promise<void> {

@@ -32,7 +32,7 @@ export async function openPagePort(
   const place: ListenPlace = { ...listen, fd: origin?.sockets?.page }
   const { handler, limiter, keyring, rollups } = parts
   const { lookAt } = await import('../page/open-requests.js')
-  const { createPageKeys, createPageLimits, toTargets } = await import('../page/relay-parts.js')
+  const { createPageSource, toTargets } = await import('../page/relay-parts.js')
   const look = (question: Parameters<typeof lookAt>[1]) => ({
     ...lookAt(handler.inFlight, question),
     targets: toTargets(handler.targetHealth),
@@ -45,14 +45,15 @@ export async function openPagePort(
   const sums = rollups?.parts ?? null
   if (sums === null) return NO_WAY
   const isDemo = useDemo !== undefined
-  const source = {
-    facts: { workers: 1, startedAt: Date.now(), isDemo },
-    sums: sums.rollups,
-    requests: sums.recent,
-    keys: createPageKeys(keyring, config.keys.file, reloadKeys),
-    limits: createPageLimits(limiter),
-    look: async (question: Parameters<typeof lookAt>[1]) => look(question),
-  }
+  const source = createPageSource({
+    config,
+    isDemo,
+    rollups: sums,
+    keyring,
+    reloadKeys,
+    limiter,
+    look: async (question) => look(question),
+  })
   const { openPage } = await import('../page/open-page.js')
   const { server, address } = await openPage(config, place, source, log, isDemo).catch((error: unknown) => {
     throw new ListenError(place, 'admin.listen', error)

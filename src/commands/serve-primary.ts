@@ -39,7 +39,8 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
   const manager = await findServiceManager(log)
   const demo = config.upstreams.length === 0 ? await startDemo() : null
   const follow = demo === null ? null : (next: Config) => useDemo(next, demo)
-  reportSettings(follow === null ? config : follow(config), log)
+  const settings = follow === null ? config : follow(config)
+  reportSettings(settings, log)
   // The limits follow the key file ahead of the workers, which read it by themselves.
   let onKeysRead: (keys: number) => void = ignore
   let keyring: Keyring | null
@@ -56,7 +57,6 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
     ...(config.listen.fd === undefined ? {} : { [WORKER_ENV.socket]: String(config.listen.fd) }),
     ...(demo === null ? {} : { [WORKER_ENV.demo]: demo.origin }),
   }
-  const settings = follow === null ? config : follow(config)
   const shared = await SharedParts.open({
     config: settings,
     log,

@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../access/key-lines.js'
-import type { Filter, PageSource, SumsQuery } from './source.js'
+import type { Filter, RollupQuery } from '../rollups/query.js'
+import type { PageSource } from './source.js'
 
 /**
  * What the holder of a key may see of a relay: what this key did, and what limits it. All that the API and the live
@@ -9,7 +10,7 @@ export function narrowSource(source: PageSource, key: KeyRecord): PageSource {
   const { facts, sums, requests, keys, limits } = source
   const own = [key.id]
   const narrow = (filter: Filter): Filter => ({ ...filter, key: own })
-  const narrowQuery = ({ range, filter }: SumsQuery): SumsQuery => ({ range, filter: narrow(filter) })
+  const narrowQuery = ({ range, filter }: RollupQuery): RollupQuery => ({ range, filter: narrow(filter) })
   return {
     facts,
     sums: {

@@ -1,6 +1,6 @@
+import type { Filter, TimeRange } from '../rollups/query.js'
 import { ApiRefusal } from './page-response.js'
 import { DIMENSIONS, type Dimension } from './shapes.js'
-import type { Filter, TimeRange } from './source.js'
 
 const SECOND_MS = 1_000
 const UNITS: Readonly<Record<string, number>> = {

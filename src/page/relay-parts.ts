@@ -1,17 +1,43 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Keyring } from '../access/keyring.js'
+import type { Config } from '../config/config.js'
 import type { LimitClaim } from '../exchange/limit-ticket.js'
 import type { LimitState } from '../limits/counters/store.js'
 import type { Limiter } from '../limits/limiter.js'
 import type { TargetSnapshot } from '../routing/router.js'
-import type { PageKeys, PageLimits, TargetHealth } from './source.js'
+import type { PageKeys, PageLimits, PageRequests, PageSource, PageSums, TargetHealth } from './source.js'
 
 // Parts of a relay as the page sees them, in one process and in the primary of several.
 
 /** Counters that are read in one turn of the event loop. */
 const COUNTERS_A_TURN = 500
 
-export function createPageLimits(limiter: Limiter): PageLimits {
+/** What a relay has for its page. */
+export interface PagedRelay {
+  readonly config: Pick<Config, 'workers' | 'keys'>
+  readonly isDemo: boolean
+  readonly rollups: { readonly rollups: PageSums; readonly recent: PageRequests }
+  /** Null if there is no key file. */
+  readonly keyring: Pick<Keyring, 'find' | 'list'> | null
+  /** Has all processes of the relay read the key file again. */
+  readonly reloadKeys: () => void
+  readonly limiter: Limiter
+  readonly look: PageSource['look']
+}
+
+export function createPageSource(relay: PagedRelay): PageSource {
+  const { config, isDemo, rollups, keyring, reloadKeys, limiter, look } = relay
+  return {
+    facts: { workers: config.workers, startedAt: Date.now(), isDemo },
+    sums: rollups.rollups,
+    requests: rollups.recent,
+    keys: createPageKeys(keyring, config.keys.file, reloadKeys),
+    limits: createPageLimits(limiter),
+    look,
+  }
+}
+
+function createPageLimits(limiter: Limiter): PageLimits {
   return {
     async *listStates() {
       let claims: LimitClaim[] = []
@@ -33,11 +59,7 @@ export function createPageLimits(limiter: Limiter): PageLimits {
   }
 }
 
-/**
- * @param keyring null if there is no key file
- * @param reload has all processes of the relay read it again
- */
-export function createPageKeys(
+function createPageKeys(
   keyring: Pick<Keyring, 'find' | 'list'> | null,
   file: string,
   reload: () => void,

@@ -6,7 +6,7 @@
  * Everything that a client of the relay can choose (models, tags, user agents) is text, to be shown as text.
  */
 
-import type { Counts, Latencies } from '../rollups/shapes.js'
+import type { Counts, Latencies, SecondSums } from '../rollups/shapes.js'
 
 export {
   COUNTS,
@@ -17,6 +17,7 @@ export {
   type Latencies,
   OTHER,
   type Quantiles,
+  type SecondSums,
   type Series,
   type SeriesGroup,
   type SlotLatencies,
@@ -248,19 +249,10 @@ export interface ApiError {
  * `GET /api/live`: Server-Sent Events, one a second at most. `id` is the second; a client that comes back with
  * `Last-Event-ID` gets what it missed, of the last 30 seconds. `event: now`.
  */
-export interface Now {
-  readonly at: number
-  /** Of the last second. */
-  readonly requests: number
-  readonly errors: number
-  readonly refusals: number
-  readonly tokens: number
-  readonly costNano: number
+export interface Now extends SecondSums {
   /** Open requests, of which at most 200 are in `open`: those with the longest age first. */
   readonly openCount: number
   readonly open: readonly OpenRow[]
-  readonly addedUs: readonly [number, number] | null
-  readonly firstByteMs: readonly [number, number] | null
 }
 
 export interface OpenRow {

@@ -3,23 +3,19 @@ import type { KeyRecord, StoredKey } from '../access/key-lines.js'
 import type { JsonObject } from '../json/values.js'
 import type { LimitState } from '../limits/counters/store.js'
 import type { RefusalCount } from '../observe/limit-metrics.js'
+import type { Filter, RollupQuery } from '../rollups/query.js'
+import type { RecentQuery } from '../rollups/recent-requests.js'
 import type { TargetSnapshot } from '../routing/router.js'
-import type { Dimension, KeyRow, Now, OpenRow, Refusals, Series, Spend, TotalsTable } from './shapes.js'
-
-/** Of each dimension that is named: one of these names. The name of what is unknown is empty. */
-export type Filter = Readonly<Partial<Record<Dimension, readonly string[]>>>
-
-/** Epoch milliseconds; `to` is not part of it. */
-export interface TimeRange {
-  readonly from: number
-  readonly to: number
-}
-
-/** What is asked for. What the holder of a key asks for has this key in its filter. */
-export interface SumsQuery {
-  readonly range: TimeRange
-  readonly filter: Filter
-}
+import type {
+  Dimension,
+  KeyRow,
+  OpenRow,
+  Refusals,
+  SecondSums,
+  Series,
+  Spend,
+  TotalsTable,
+} from './shapes.js'
 
 /** What the page asks the relay: its one process, or the primary of several workers. */
 export interface PageSource {
@@ -47,10 +43,10 @@ export interface PageSums {
   readonly zone: string
   readonly completeFrom: number | null
   /** @param by null: one group of all */
-  series(query: SumsQuery, by: Dimension | null): Promise<Series>
-  totals(query: SumsQuery, by: Dimension): Promise<TotalsTable>
+  series(query: RollupQuery, by: Dimension | null): Promise<Series>
+  totals(query: RollupQuery, by: Dimension): Promise<TotalsTable>
   spend(filter: Filter): Promise<Spend>
-  refusalCodes(query: SumsQuery): Promise<Refusals['codes']>
+  refusalCodes(query: RollupQuery): Promise<Refusals['codes']>
   /** What keys have used in this month. */
   keyMonths(): Promise<ReadonlyMap<string, Pick<KeyRow, 'monthNano' | 'monthRequests'>>>
   /** When the last request of a key ended; null for none in 90 days. */
@@ -59,19 +55,12 @@ export interface PageSums {
   lastSecond(filter: Filter): SecondSums
 }
 
-export type SecondSums = Omit<Now, 'openCount' | 'open'>
-
 /** The last requests, as records of the ledger. */
 export interface PageRequests {
   /** How many are kept. */
   readonly size: number
-  /** The latest first. @param before id of a record: only earlier ones */
-  list(options: {
-    readonly limit: number
-    readonly before?: string | null
-    readonly filter?: Filter
-    readonly onlyErrors?: boolean
-  }): readonly JsonObject[]
+  /** The latest first. */
+  list(query: RecentQuery): readonly JsonObject[]
   find(id: string): JsonObject | null
 }
 

@@ -3,11 +3,11 @@ import { CODES, CODES_AT } from './layout.js'
 import type { Filter, RollupQuery } from './query.js'
 import type { RollupBatch } from './row.js'
 import { querySeries } from './series-query.js'
-import type { Dimension, Series, Spend, TotalsTable } from './shapes.js'
+import type { Dimension, SecondSums, Series, Spend, TotalsTable } from './shapes.js'
 import { chooseSlots } from './slots.js'
 import { querySpend } from './spend-query.js'
 import { Store, type StoreOptions } from './store.js'
-import { queryCodes, queryTotals, type SecondSums, sumLastSecond } from './totals-query.js'
+import { queryCodes, queryTotals, sumLastSecond } from './totals-query.js'
 
 /** How long an answer stands for equal questions, in milliseconds: several people may look at the same view. */
 const SHARED_MS = 1_000

@@ -141,3 +141,16 @@ export interface SpendRow {
   readonly monthTokens: number
   readonly monthRequests: number
 }
+
+/** What the live stream shows of one second. */
+export interface SecondSums {
+  /** Start of the second. */
+  readonly at: number
+  readonly requests: number
+  readonly errors: number
+  readonly refusals: number
+  readonly tokens: number
+  readonly costNano: number
+  readonly addedUs: readonly [number, number] | null
+  readonly firstByteMs: readonly [number, number] | null
+}

@@ -1,7 +1,7 @@
 import { addSums, createSums, Grouping, readCounts, readLatencies } from './group-sums.js'
 import { Pace } from './pace.js'
 import type { RollupQuery } from './query.js'
-import type { Dimension, TotalsRow, TotalsTable } from './shapes.js'
+import type { Dimension, SecondSums, TotalsRow, TotalsTable } from './shapes.js'
 import { chooseSlots } from './slots.js'
 import type { Store } from './store.js'
 
@@ -73,19 +73,6 @@ export async function queryCodes(
     .map((code, i) => ({ code, count: sums[codesAt + i] as number }))
     .filter((one) => one.count > 0)
     .sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1))
-}
-
-/** What the live stream shows of one second. */
-export interface SecondSums {
-  /** Start of the second. */
-  readonly at: number
-  readonly requests: number
-  readonly errors: number
-  readonly refusals: number
-  readonly tokens: number
-  readonly costNano: number
-  readonly addedUs: readonly [number, number] | null
-  readonly firstByteMs: readonly [number, number] | null
 }
 
 /** Requests of a second may be told of so much after its end. */

@@ -1,8 +1,7 @@
 import type { ListenPlace } from '../config/listen.js'
 import type { Limiter } from '../limits/limiter.js'
 import { type OpenPage, openPage } from '../page/open-page.js'
-import { createPageKeys, createPageLimits } from '../page/relay-parts.js'
-import type { PageRequests, PageSource, PageSums } from '../page/source.js'
+import { createPageSource, type PagedRelay } from '../page/relay-parts.js'
 import type { SharedPartsOptions } from './shared-parts.js'
 import type { WorkersLook } from './workers-look.js'
 
@@ -10,7 +9,7 @@ import type { WorkersLook } from './workers-look.js'
 export interface PrimaryPageParts extends SharedPartsOptions {
   readonly look: WorkersLook
   readonly limiter: Limiter
-  readonly rollups: { readonly rollups: PageSums; readonly recent: PageRequests }
+  readonly rollups: PagedRelay['rollups']
 }
 
 /** Serves the page of all workers. @throws the error of `listen` */
@@ -19,14 +18,12 @@ export function openPrimaryPage(
   place: ListenPlace,
   mayMove: boolean,
 ): Promise<OpenPage> {
-  const { config, log, keyring, look, limiter, rollups, isDemo = false, reloadKeys = () => {} } = parts
-  const source: PageSource = {
-    facts: { workers: config.workers, startedAt: Date.now(), isDemo },
-    sums: rollups.rollups,
-    requests: rollups.recent,
-    keys: createPageKeys(keyring, config.keys.file, reloadKeys),
-    limits: createPageLimits(limiter),
+  const { config, log, look, isDemo = false, reloadKeys = () => {} } = parts
+  const source = createPageSource({
+    ...parts,
+    isDemo,
+    reloadKeys,
     look: (question) => look.look(question),
-  }
+  })
   return openPage(config, place, source, log, mayMove)
 }

@@ -1,9 +1,9 @@
-import { open, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listLedgerNames } from '../files.js'
 import type { OpenRecord } from '../journal.js'
 import { readIdentity } from './entry.js'
-import { readBackwards } from './lines.js'
+import { readBack } from './lines.js'
 
 /** Whose requests are looked for. */
 export interface RecordedSearch {
@@ -49,17 +49,6 @@ export async function findRecorded(
     for (const { name } of names.reverse()) await readBack(join(folder, name), take)
   }
   return recorded
-}
-
-async function readBack(path: string, take: (line: string) => boolean): Promise<void> {
-  const file = await open(path)
-  try {
-    const stats = await file.stat()
-    if (!stats.isFile()) return
-    for await (const lines of readBackwards(file, stats.size)) if (!lines.every(take)) return
-  } finally {
-    await file.close()
-  }
 }
 
 async function listFolder(folder: string): Promise<string[]> {

@@ -1,9 +1,8 @@
-import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listLedgerNames } from '../files.js'
 import { type Entry, readEntry } from './entry.js'
-import { readBackwards } from './lines.js'
-import { isMissing } from './start-check.js'
+import { readBack } from './lines.js'
+import { listFolder } from './start-check.js'
 
 /** Lines of others in a row behind which nothing of a start is expected. */
 const MOST_OTHERS = 10_000
@@ -42,26 +41,4 @@ export async function readLastRecords(
     for (const { name } of names.reverse()) if (!(await readBack(join(folder, name), take))) break
   }
   return found
-}
-
-/** @returns whether all of the file was taken */
-async function readBack(path: string, take: (line: string) => boolean): Promise<boolean> {
-  const file = await open(path)
-  try {
-    const stats = await file.stat()
-    if (!stats.isFile()) return true
-    for await (const lines of readBackwards(file, stats.size)) if (!lines.every(take)) return false
-    return true
-  } finally {
-    await file.close()
-  }
-}
-
-async function listFolder(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
 }

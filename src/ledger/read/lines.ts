@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { LF } from '../../lib/bytes.js'
 
 /** A longer line cannot be a record and is not kept in memory; bytes. */
@@ -114,4 +114,21 @@ export async function* readBackwards(file: FileHandle, end: number): AsyncGenera
     restBytes += head.length
   }
   if (end > 0) yield [Buffer.concat(rest).toString()]
+}
+
+/**
+ * Reads a file backwards, line by line.
+ * @param take false: no more of it
+ * @returns whether all of the file was taken
+ */
+export async function readBack(path: string, take: (line: string) => boolean): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const stats = await file.stat()
+    if (!stats.isFile()) return true
+    for await (const lines of readBackwards(file, stats.size)) if (!lines.every(take)) return false
+    return true
+  } finally {
+    await file.close()
+  }
 }

@@ -49,7 +49,8 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-async function listFolder(folder: string): Promise<string[]> {
+/** @returns nothing for a folder that is not there */
+export async function listFolder(folder: string): Promise<string[]> {
   try {
     return await readdir(folder)
   } catch (error) {
