@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createPageLink } from '../../src/commands/page-link.js'
+import { readNow } from '../support/page/live-reader.js'
 import { configure, openStream, streaming } from '../support/start.js'
 import { clear, open, type Place, run, started, Thinwire } from '../support/thinwire.js'
 import { until } from '../support/until.js'
@@ -129,11 +130,11 @@ test('the primary of several workers has the page of all', async (place) => {
   const cookie = (await fetch(link, { redirect: 'manual' })).headers.get('set-cookie')
   assert.is((await ask(origin, cookie, 'session')).workers, 2)
   const streams = await Promise.all(Array.from({ length: 6 }, () => openStream(place, thinwire)))
-  const now = await readNow(origin, cookie)
+  const now = await readNow(origin, cookieOf(cookie))
   assert.is(now.openCount, 6)
   assert.is((now.open as unknown[]).length, 6)
   const holder = await signIn(origin, thinwire.key)
-  assert.is((await readNow(origin, holder)).openCount, 6)
+  assert.is((await readNow(origin, cookieOf(holder))).openCount, 6)
   last.open()
   for (const stream of streams) await stream.sees('data: last')
   let counted = 0
@@ -177,21 +178,6 @@ async function signIn(origin: string, secret: string): Promise<string | null> {
     body: JSON.stringify({ secret }),
   })
   return response.headers.get('set-cookie')
-}
-
-async function readNow(origin: string, setCookie: string | null): Promise<Record<string, unknown>> {
-  const response = await fetch(`${origin}/api/live`, { headers: { cookie: cookieOf(setCookie) } })
-  const reader = response.body?.getReader()
-  let text = ''
-  for (;;) {
-    const piece = await reader?.read()
-    if (piece?.value === undefined) throw new Error('the stream ended')
-    text += Buffer.from(piece.value).toString()
-    const data = /data: (.*)\n\n/.exec(text)?.[1]
-    if (data === undefined) continue
-    await reader?.cancel()
-    return JSON.parse(data) as Record<string, unknown>
-  }
 }
 
 function cookieOf(setCookie: string | null): string {

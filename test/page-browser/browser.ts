@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 
@@ -44,4 +44,21 @@ export async function openPage(context: BrowserContext, origin: string | null): 
     if (!isOwn && !url.startsWith('blob:')) strangers.push(url)
   })
   return { page, errors, strangers }
+}
+
+/** Adds a key for `nightly/builds` in the view of keys. @returns the key, and the dialog that shows it */
+export async function addKey(page: Page): Promise<{ readonly key: string; readonly dialog: Locator }> {
+  await page.getByRole('button', { name: 'Add a key' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('team').fill('nightly')
+  await dialog.getByLabel('user').fill('builds')
+  await dialog.getByRole('button', { name: 'Add' }).click()
+  const shown = shownKey(dialog)
+  await shown.waitFor()
+  return { key: await shown.inputValue(), dialog }
+}
+
+/** Where a new key is shown. */
+export function shownKey(dialog: Locator): Locator {
+  return dialog.getByLabel('The new key', { exact: true })
 }

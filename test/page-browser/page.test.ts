@@ -4,7 +4,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { until } from '../support/until.js'
-import { findChromium, launch, openPage, type Watched } from './browser.js'
+import { addKey, findChromium, launch, openPage, shownKey, type Watched } from './browser.js'
 import { openScene, type PageScene } from './scene.js'
 
 /** The page in a real browser. Without one, these tests are skipped: install Chromium (Debian: `chromium`). */
@@ -256,14 +256,8 @@ withChromium('the views and what is in them can be reached by keyboard', async (
 withChromium('a key is added, shown once, rotated and revoked', async () => {
   await withPage(scene.operatorSecret, async ({ page }) => {
     await showView(page, 'Keys')
-    await page.getByRole('button', { name: 'Add a key' }).click()
-    const dialog = page.getByRole('dialog')
-    await dialog.getByLabel('team').fill('nightly')
-    await dialog.getByLabel('user').fill('builds')
-    await dialog.getByRole('button', { name: 'Add' }).click()
-    const shown = dialog.getByLabel('The new key', { exact: true })
-    await shown.waitFor()
-    const key = await shown.inputValue()
+    const { key, dialog } = await addKey(page)
+    const shown = shownKey(dialog)
     assert.match(key, /^lc_prod_nightly_builds_/)
     await page.keyboard.press('Escape')
     assert.ok(await shown.isVisible(), 'Escape does not take it away')

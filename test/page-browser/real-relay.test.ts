@@ -6,7 +6,7 @@ import { auditFileOf } from '../../src/access/audit.js'
 import { startRelay, type TestRelay } from '../support/relay.js'
 import { gate, until } from '../support/until.js'
 import { CHUNKED, chunk, head, ScriptedUpstream, SSE } from '../support/upstream.js'
-import { findChromium, launch, openPage, type Watched } from './browser.js'
+import { addKey, findChromium, launch, openPage, type Watched } from './browser.js'
 
 /** The page of a real relay, with requests that it has served: what a browser shows is what was sent. */
 const CHROMIUM = findChromium()
@@ -215,14 +215,7 @@ test('a key that is added works at once, is refused once it is revoked, and the 
   const { relay, url } = scene as Scene
   await withPage(scene, TOKEN, async ({ page }) => {
     await show(page, url, 'keys')
-    await page.getByRole('button', { name: 'Add a key' }).click()
-    const dialog = page.getByRole('dialog')
-    await dialog.getByLabel('team').fill('nightly')
-    await dialog.getByLabel('user').fill('builds')
-    await dialog.getByRole('button', { name: 'Add' }).click()
-    const shown = dialog.getByLabel('The new key', { exact: true })
-    await shown.waitFor()
-    const key = await shown.inputValue()
+    const { key, dialog } = await addKey(page)
     assert.is((await ask(relay, key, 'gpt-4o')).status, 200)
     await dialog.getByRole('button', { name: 'Done' }).click()
     const row = page.getByRole('row').filter({ hasText: 'nightly/builds' })

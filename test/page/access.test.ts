@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Response } from '../support/client.js'
-import { openPage, type PageScene } from '../support/page/scene.js'
+import { openPage, type PageScene, withPage } from '../support/page/scene.js'
 
 // Who may do what: each endpoint, asked by each kind of caller.
 
@@ -91,7 +91,7 @@ const CALLERS: ReadonlyArray<readonly [name: string, caller: Caller, get: number
 
 for (const [name, caller, get, post] of CALLERS)
   test(`the API gives ${name} what it is to`, () =>
-    withPage(async (scene) => {
+    withPage({}, async (scene) => {
       const headers = await caller(scene)
       for (const path of GETS) {
         const response = await read(scene, `/api/${path}`, headers)
@@ -107,7 +107,7 @@ for (const [name, caller, get, post] of CALLERS)
     }))
 
 test('a holder is shown what the own key did, whatever is asked for', () =>
-  withPage(async (scene) => {
+  withPage({}, async (scene) => {
     const cookie = await scene.signIn(scene.one.key)
     const { id } = scene.one.record
     const other = scene.other.record.id
@@ -143,7 +143,7 @@ test('a holder is shown what the own key did, whatever is asked for', () =>
   }))
 
 test('a holder does not find the request of another key by its id', () =>
-  withPage(async (scene) => {
+  withPage({}, async (scene) => {
     const holder = await scene.signIn(scene.one.key)
     assert.is((await scene.ask('GET', '/api/requests/tw-0-0', [holder])).status, 200)
     assert.is((await scene.ask('GET', '/api/requests/tw-0-1', [holder])).status, 404)
@@ -152,7 +152,7 @@ test('a holder does not find the request of another key by its id', () =>
   }))
 
 test('the page itself needs no session, and nobody learns without one which paths the API has', () =>
-  withPage(async (scene) => {
+  withPage({}, async (scene) => {
     assert.is((await scene.ask('GET', '/sign-in')).status, 200)
     assert.is((await scene.ask('GET', '/api/nothing')).status, 401)
     const cookie = await scene.signIn()
@@ -194,15 +194,6 @@ test('an operator who looks from elsewhere needs a name that the config knows', 
     scene.close()
   }
 })
-
-async function withPage(act: (scene: PageScene) => Promise<void>): Promise<void> {
-  const scene = await openPage()
-  try {
-    await act(scene)
-  } finally {
-    scene.close()
-  }
-}
 
 function ownOrigin({ port }: PageScene): string {
   return `origin: http://127.0.0.1:${port}`

@@ -5,10 +5,10 @@ import { loadAudit } from '../../src/access/audit.js'
 import { findKey } from '../../src/access/key-changes.js'
 import { formatAudit } from '../../src/commands/keys-text.js'
 import type { Response } from '../support/client.js'
-import { openPage, type PageScene } from '../support/page/scene.js'
+import { type PageScene, withPage } from '../support/page/scene.js'
 
 test('an operator issues a key, which is shown once, and the audit names the session', () =>
-  withPage(async (scene, send) => {
+  withSender(async (scene, send) => {
     const order = { env: 'prod', team: 'team3', user: 'user3', expires: '30d', models: ['gpt-*', 'o?'] }
     const response = await send('keys', order)
     assert.is(response.status, 200)
@@ -32,7 +32,7 @@ test('an operator issues a key, which is shown once, and the audit names the ses
   }))
 
 test('an operator rotates and revokes a key', () =>
-  withPage(async (scene, send) => {
+  withSender(async (scene, send) => {
     const { id } = scene.one.record
     const rotated = await send(`keys/${id}/rotate`, { overlap: '2h' })
     assert.is(rotated.status, 200)
@@ -74,7 +74,7 @@ const WRONG: ReadonlyArray<readonly [path: string, body: unknown, status: number
 ]
 for (const [path, body, status, message] of WRONG)
   test(`an order at ${path} is refused: ${JSON.stringify(body)}`, () =>
-    withPage(async (scene, send) => {
+    withSender(async (scene, send) => {
       const before = loadAudit(scene.keyFile).entries.length
       const response = await send(path, body)
       assert.is(response.status, status)
@@ -83,7 +83,7 @@ for (const [path, body, status, message] of WRONG)
     }))
 
 test('an order is JSON that says so', () =>
-  withPage(async (scene) => {
+  withSender(async (scene) => {
     const own = [await scene.signIn(), `origin: http://127.0.0.1:${scene.port}`]
     const body = JSON.stringify({ env: 'a', team: 'b', user: 'c' })
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data'])
@@ -93,7 +93,7 @@ test('an order is JSON that says so', () =>
   }))
 
 test('a key file that cannot be used is told of, and the page goes on', () =>
-  withPage(async (scene, send) => {
+  withSender(async (scene, send) => {
     rmSync(scene.keyFile)
     mkdirSync(scene.keyFile)
     const response = await send('keys', { env: 'a', team: 'b', user: 'c' })
@@ -104,7 +104,7 @@ test('a key file that cannot be used is told of, and the page goes on', () =>
   }))
 
 test('changes at one time are made one after the other, and the audit has all', () =>
-  withPage(async (scene, send) => {
+  withSender(async (scene, send) => {
     const users = ['a', 'b', 'c', 'd', 'e', 'f']
     const all = await Promise.all(users.map((user) => send('keys', { env: 'x', team: 'y', user })))
     assert.equal(
@@ -117,7 +117,7 @@ test('changes at one time are made one after the other, and the audit has all', 
   }))
 
 test('a change that the audit does not take is made, and logged', () =>
-  withPage(async (scene, send) => {
+  withSender(async (scene, send) => {
     const audit = scene.keyFile.replace('.jsonl', '.audit.jsonl')
     rmSync(audit)
     mkdirSync(audit)
@@ -128,18 +128,15 @@ test('a change that the audit does not take is made, and logged', () =>
 
 type Send = (path: string, body: unknown) => Promise<Response>
 
-async function withPage(act: (scene: PageScene, send: Send) => Promise<void>): Promise<void> {
-  const scene = await openPage()
-  try {
+function withSender(act: (scene: PageScene, send: Send) => Promise<void>): Promise<void> {
+  return withPage({}, async (scene) => {
     const headers = [
       await scene.signIn(),
       `origin: http://127.0.0.1:${scene.port}`,
       'content-type: application/json',
     ]
     await act(scene, (path, body) => scene.ask('POST', `/api/${path}`, headers, JSON.stringify(body)))
-  } finally {
-    scene.close()
-  }
+  })
 }
 
 test.run()

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { revokeKey } from '../../src/access/keyring.js'
 import { parseResponse, type RawClient } from '../support/client.js'
-import { openPage, type PageScene, type SceneOptions } from '../support/page/scene.js'
+import { type PageScene, withPage } from '../support/page/scene.js'
 import { gate, until, wait } from '../support/until.js'
 
 interface Event {
@@ -191,15 +191,6 @@ test('a look that fails is no end of the stream', () =>
     const viewer = await look(scene, [await scene.signIn()])
     await until(() => eventsOf(viewer).length >= 1, 'a message')
   }))
-
-async function withPage(options: SceneOptions, act: (scene: PageScene) => Promise<void>): Promise<void> {
-  const scene = await openPage(options)
-  try {
-    await act(scene)
-  } finally {
-    scene.close()
-  }
-}
 
 async function look(scene: PageScene, headers: readonly string[]): Promise<RawClient> {
   const client = await scene.connect()

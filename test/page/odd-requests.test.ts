@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Assets } from '../../src/page/assets.js'
 import { ResponseWriter } from '../../src/page/page-response.js'
-import { openPage, type PageScene, type SceneOptions, TOKEN } from '../support/page/scene.js'
+import { TOKEN, withPage } from '../support/page/scene.js'
 import { until } from '../support/until.js'
 
 test('a HEAD is answered as a GET, without the body', () =>
@@ -259,14 +259,5 @@ test('clients that do not read hold a bounded amount of memory, and are cut in t
     slow.resume()
     await slow.closed()
   }))
-
-async function withPage(options: SceneOptions, act: (scene: PageScene) => Promise<void>): Promise<void> {
-  const scene = await openPage(options)
-  try {
-    await act(scene)
-  } finally {
-    scene.close()
-  }
-}
 
 test.run()

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readNow } from '../support/page/live-reader.js'
 import { post, startRelay, type TestRelay } from '../support/relay.js'
 import { gate, until } from '../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE } from '../support/upstream.js'
@@ -180,27 +181,6 @@ async function send(origin: string, cookie: string, path: string, body: unknown)
     body: JSON.stringify(body),
   })
   return response.status === 204 ? null : response.json()
-}
-
-interface SeenNow {
-  readonly openCount: number
-  readonly open: readonly { readonly model: string; readonly owner: string }[]
-}
-
-/** The first message of the live stream. */
-async function readNow(origin: string, cookie: string): Promise<SeenNow> {
-  const response = await fetch(`${origin}/api/live`, { headers: { cookie } })
-  const reader = response.body?.getReader()
-  let text = ''
-  for (;;) {
-    const piece = await reader?.read()
-    if (piece?.value === undefined) throw new Error('the stream ended')
-    text += Buffer.from(piece.value).toString()
-    const data = /data: (.*)\n\n/.exec(text)?.[1]
-    if (data === undefined) continue
-    await reader?.cancel()
-    return JSON.parse(data) as SeenNow
-  }
 }
 
 test.run()

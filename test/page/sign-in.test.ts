@@ -6,7 +6,7 @@ import { OperatorToken, PRINTED_MS } from '../../src/page/operator-token.js'
 import { Sessions } from '../../src/page/sessions.js'
 import { SignInLimit } from '../../src/page/sign-in-limit.js'
 import type { Response } from '../support/client.js'
-import { openPage, type PageScene, type SceneOptions, TOKEN } from '../support/page/scene.js'
+import { type PageScene, TOKEN, withPage } from '../support/page/scene.js'
 
 const HOUR_MS = 3_600_000
 
@@ -255,15 +255,6 @@ test('a key that is changed to other addresses ends its sessions from elsewhere'
     scene.source.keys?.reload()
     assert.is((await scene.ask('GET', '/api/session', [cookie])).status, 401)
   }))
-
-async function withPage(options: SceneOptions, act: (scene: PageScene) => Promise<void>): Promise<void> {
-  const scene = await openPage(options)
-  try {
-    await act(scene)
-  } finally {
-    scene.close()
-  }
-}
 
 function sendForm(scene: PageScene, fields: Record<string, string>): Promise<Response> {
   const headers = [

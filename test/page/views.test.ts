@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { HOSTILE } from '../support/page/fake-source.js'
-import { openPage, type PageScene } from '../support/page/scene.js'
+import { type PageScene, withPage } from '../support/page/scene.js'
 
 const TABLES = [
   ['totals.csv?by=model', /^model,requests,errors,.*,cost_usd,/],
@@ -17,7 +17,7 @@ const TABLES = [
 ] as const
 
 test('every table is there as CSV, and a spreadsheet runs nothing of it', () =>
-  withPage(async (scene, cookie) => {
+  withOperator(async (scene, cookie) => {
     for (const [path, begins] of TABLES) {
       const response = await scene.ask('GET', `/api/${path}`, [cookie])
       assert.is(response.status, 200, path)
@@ -41,7 +41,7 @@ test('every table is there as CSV, and a spreadsheet runs nothing of it', () =>
   }))
 
 test('hostile names are JSON text, and never a page', () =>
-  withPage(async (scene, cookie) => {
+  withOperator(async (scene, cookie) => {
     for (const path of ['totals?by=model', 'requests', 'requests/tw-0-1']) {
       const response = await scene.ask('GET', `/api/${path}`, [cookie])
       assert.is(response.header('content-type'), 'application/json; charset=utf-8')
@@ -84,7 +84,7 @@ const WRONG: ReadonlyArray<readonly [path: string, message: RegExp]> = [
 ]
 for (const [path, message] of WRONG)
   test(`a parameter that is wrong is named: ${path.slice(0, 50)}`, () =>
-    withPage(async (scene, cookie) => {
+    withOperator(async (scene, cookie) => {
       const response = await scene.ask('GET', `/api/${path}`, [cookie])
       assert.is(response.status, 400)
       const { error } = JSON.parse(response.body.toString()) as { error: { code: string; message: string } }
@@ -94,7 +94,7 @@ for (const [path, message] of WRONG)
     }))
 
 test('filters and ranges reach the sums as they were asked for', () =>
-  withPage(async (scene, cookie) => {
+  withOperator(async (scene, cookie) => {
     await scene.ask('GET', '/api/totals?team=a&team=b&team=a&model=%3Cb%3E&user=&range=1000-2000', [cookie])
     const [asked] = scene.source.asked
     assert.equal(asked?.filter, { team: ['a', 'b'], user: [''], model: ['<b>'] })
@@ -102,7 +102,7 @@ test('filters and ranges reach the sums as they were asked for', () =>
   }))
 
 test('an upstream with several targets has its counts in a row of its own', () =>
-  withPage(async (scene, cookie) => {
+  withOperator(async (scene, cookie) => {
     const response = await scene.ask('GET', '/api/upstreams', [cookie])
     const { targets } = JSON.parse(response.body.toString()) as {
       targets: { name: string; state: string; inFlight: number; counts: object | null }[]
@@ -119,7 +119,7 @@ test('an upstream with several targets has its counts in a row of its own', () =
   }))
 
 test('the phases of a request follow each other, and end when it does', () =>
-  withPage(async (scene, cookie) => {
+  withOperator(async (scene, cookie) => {
     const response = await scene.ask('GET', '/api/requests/tw-0-4', [cookie])
     const detail = JSON.parse(response.body.toString()) as {
       row: { totalMs: number }
@@ -141,13 +141,8 @@ test('the phases of a request follow each other, and end when it does', () =>
     )
   }))
 
-async function withPage(act: (scene: PageScene, cookie: string) => Promise<void>): Promise<void> {
-  const scene = await openPage()
-  try {
-    await act(scene, await scene.signIn())
-  } finally {
-    scene.close()
-  }
+function withOperator(act: (scene: PageScene, cookie: string) => Promise<void>): Promise<void> {
+  return withPage({}, async (scene) => act(scene, await scene.signIn()))
 }
 
 /** Reads CSV by RFC 4180. */

@@ -1,42 +1,26 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { loadConfig } from '../../src/config/config.js'
 import { Bookkeeper } from '../../src/ledger/write/bookkeeper.js'
 import { LocalRollups } from '../../src/rollups/local-rollups.js'
+import {
+  clearRollupPlace,
+  createRollupConfig,
+  LOG,
+  openRollupPlace,
+  PLAIN,
+  type RollupPlace,
+} from '../support/rollup-place.js'
 import { until } from '../support/until.js'
-import { type Made, PRICES, summarize } from './made-requests.js'
+import { PRICES, summarize } from './made-requests.js'
 
-interface Place {
-  folder: string
-  held: NodeJS.Timeout
-}
+const test = suite<RollupPlace>('local-rollups')
 
-const test = suite<Place>('local-rollups')
-
-test.before.each((place) => {
-  place.folder = mkdtempSync(join(tmpdir(), 'thinwire-local-rollups-'))
-  place.held = setInterval(() => {}, 1_000)
-})
-test.after.each(({ folder, held }) => {
-  clearInterval(held)
-  rmSync(folder, { recursive: true, force: true })
-})
-
-const LOG = { warn() {}, info() {}, error() {} }
-
-const PLAIN: Made = {
-  ...{ key: 1, model: 'm1', upstream: 'openai', end: 'done', status: 200, streamError: null, prompt: 1_000 },
-  ...{ cached: 0, completion: 10, cache: null, attempts: 1, failures: null, overtaken: null, tags: null },
-  ...{ requests: 1, firstByteMs: 100, firstTokenMs: 200, totalMs: 1_000, age: 1_000 },
-}
+test.before.each(openRollupPlace)
+test.after.each(clearRollupPlace)
 
 /** One start of a relay. */
 async function start(folder: string, recordsUsage = true) {
-  const { ledger: options, upstreams } = loadConfig({ env: {}, cwd: folder })
-  const config = { ledger: { ...options, folder, fsync: 'never' as const, flushMs: 1 }, upstreams }
+  const config = createRollupConfig(folder)
   const ledger = recordsUsage ? new Bookkeeper(config.ledger, LOG, PRICES) : null
   const local = await LocalRollups.open({ config, ledger, prices: PRICES, zone: 'UTC', log: LOG })
   let found = 0

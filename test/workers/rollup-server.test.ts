@@ -1,52 +1,34 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { loadConfig } from '../../src/config/config.js'
 import { formatLedgerName } from '../../src/ledger/files.js'
 import { formatRecord } from '../../src/ledger/record.js'
 import { Bookkeeper } from '../../src/ledger/write/bookkeeper.js'
 import { createLinkPair } from '../../src/workers/link.js'
 import { RollupReporter } from '../../src/workers/rollup-reporter.js'
 import { RollupServer } from '../../src/workers/rollup-server.js'
-import { type Made, PRICES, summarize } from '../rollups/made-requests.js'
+import { PRICES, summarize } from '../rollups/made-requests.js'
+import {
+  clearRollupPlace,
+  createRollupConfig,
+  LOG,
+  openRollupPlace,
+  PLAIN,
+  type RollupPlace,
+} from '../support/rollup-place.js'
 import { until } from '../support/until.js'
 
-interface Place {
-  folder: string
-  held: NodeJS.Timeout
-}
+const test = suite<RollupPlace>('rollup-server')
 
-const test = suite<Place>('rollup-server')
-
-test.before.each((place) => {
-  place.folder = mkdtempSync(join(tmpdir(), 'thinwire-rollup-server-'))
-  place.held = setInterval(() => {}, 1_000)
-})
-test.after.each(({ folder, held }) => {
-  clearInterval(held)
-  rmSync(folder, { recursive: true, force: true })
-})
-
-const LOG = { warn() {}, info() {}, error() {} }
-
-const PLAIN: Made = {
-  ...{ key: 1, model: 'm1', upstream: 'openai', end: 'done', status: 200, streamError: null, prompt: 1_000 },
-  ...{ cached: 0, completion: 10, cache: null, attempts: 1, failures: null, overtaken: null, tags: null },
-  ...{ requests: 1, firstByteMs: 100, firstTokenMs: 200, totalMs: 1_000, age: 1_000 },
-}
-
-function createConfig(folder: string) {
-  const { ledger, upstreams } = loadConfig({ env: {}, cwd: folder })
-  return { ledger: { ...ledger, folder, fsync: 'never' as const, flushMs: 1 }, upstreams }
-}
+test.before.each(openRollupPlace)
+test.after.each(clearRollupPlace)
 
 /** A worker that makes records, and tells the primary of them. */
 function createWorker(server: RollupServer, folder: string, number: number) {
   const [primary, link] = createLinkPair()
   server.follow(number, primary)
-  const ledger = new Bookkeeper(createConfig(folder).ledger, LOG, PRICES, number)
+  const ledger = new Bookkeeper(createRollupConfig(folder).ledger, LOG, PRICES, number)
   const reporter = new RollupReporter({ link, ledger, prices: PRICES })
   let count = 0
   const work = (requests: number): void => {
@@ -59,7 +41,7 @@ function createWorker(server: RollupServer, folder: string, number: number) {
 }
 
 function openServer(folder: string): Promise<RollupServer> {
-  return RollupServer.open({ config: createConfig(folder), zone: 'UTC', log: LOG }, 1)
+  return RollupServer.open({ config: createRollupConfig(folder), zone: 'UTC', log: LOG }, 1)
 }
 
 /** Requests of the last hours, which is asked again and again. */

@@ -11,7 +11,8 @@ import {
   type Spend,
   type TotalsRow,
 } from '../../../src/page/shapes.js'
-import type { Filter, LookQuestion, OpenRequests, PageSource, SumsQuery } from '../../../src/page/source.js'
+import type { LookQuestion, OpenRequests, PageSource } from '../../../src/page/source.js'
+import type { Filter, RollupQuery } from '../../../src/rollups/query.js'
 
 /** Names that want to be more than text. */
 export const HOSTILE = [
@@ -54,7 +55,7 @@ export function createFakeSource(keyFile: string | null, keyIds: string[] = []):
     sums: {
       zone: 'UTC',
       completeFrom: null,
-      async series({ range, filter }: SumsQuery, by) {
+      async series({ range, filter }: RollupQuery, by) {
         asked.push({ what: 'series', filter })
         const stepMs = Math.max(1_000, Math.ceil((range.to - range.from) / 300 / 1_000) * 1_000)
         const slots = Math.ceil((range.to - range.from) / stepMs)
@@ -77,7 +78,7 @@ export function createFakeSource(keyFile: string | null, keyIds: string[] = []):
         }))
         return { from: range.from, stepMs, slots, groups }
       },
-      async totals({ range, filter }: SumsQuery, by) {
+      async totals({ range, filter }: RollupQuery, by) {
         asked.push({ what: 'totals', filter })
         const rows = namesOf(by, source).map((name, k) => totalsRow(name, k))
         return { ...range, by, rows, sum: totalsRow('', 9) }

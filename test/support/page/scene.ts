@@ -92,3 +92,16 @@ export async function openPage(options: SceneOptions = {}): Promise<PageScene> {
     },
   }
 }
+
+/** Opens a page for a test, and closes it behind it. */
+export async function withPage(
+  options: SceneOptions,
+  act: (scene: PageScene) => Promise<void>,
+): Promise<void> {
+  const scene = await openPage(options)
+  try {
+    await act(scene)
+  } finally {
+    scene.close()
+  }
+}
