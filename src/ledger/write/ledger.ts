@@ -130,7 +130,6 @@ export class Ledger implements SummarySink {
     this.timer = null
     this.pumping = null
     this.closing = false
-    this.follower = null
   }
 
   get state(): LedgerState {
