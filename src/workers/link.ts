@@ -148,6 +148,8 @@ export interface ChannelEnd {
 export interface ProcessLink extends Link {
   /** Sends what has been collected. @returns resolves when the system has it, for a process that is about to exit */
   flush(): Promise<void>
+  /** Tells the other end that this one hears it. */
+  greet(): void
 }
 
 /** Marks the messages of a link: node:cluster and others use the channel too. */
@@ -160,16 +162,32 @@ class ChannelLink extends BatchingLink implements ProcessLink {
   /** Messages that the system has not taken yet. */
   private unsent: number
   private flushed: (() => void)[]
+  /** Whether the other end hears what is sent; until then it is kept. */
+  private isHeard: boolean
 
-  constructor(channel: ChannelEnd) {
+  constructor(channel: ChannelEnd, isHeard: boolean) {
     super()
     this.channel = channel
+    this.isHeard = isHeard
     this.unsent = 0
     this.flushed = []
     channel.on('message', (message) => {
-      if (isLinkMessage(message)) this.onBatch(message.thinwire)
+      if (!isLinkMessage(message)) return
+      if (!this.isHeard) {
+        this.isHeard = true
+        this.sendNow()
+      }
+      this.onBatch(message.thinwire)
     })
     channel.on('disconnect', () => this.onClosed())
+  }
+
+  override sendNow(): void {
+    if (this.isHeard) super.sendNow()
+  }
+
+  greet(): void {
+    this.transmit([])
   }
 
   flush(): Promise<void> {
@@ -207,5 +225,13 @@ function isLinkMessage(message: unknown): message is LinkMessage {
 
 /** The end of a process that has an IPC channel. */
 export function openLink(channel: ChannelEnd): ProcessLink {
-  return new ChannelLink(channel)
+  return new ChannelLink(channel, true)
+}
+
+/**
+ * The primary's end of the link to a worker that starts. In a worker, node:cluster hears the channel before this
+ * program does, and what comes until then is lost: all waits until the worker greets.
+ */
+export function openWorkerLink(channel: ChannelEnd): ProcessLink {
+  return new ChannelLink(channel, false)
 }

@@ -4,7 +4,7 @@ import type { Log } from '../observe/log.js'
 import { Readiness } from '../observe/readiness.js'
 import { hearWorker, type SharedPorts, type ToPrimary, type ToWorker, tellWorker } from './control.js'
 import { closeHandoffs } from './handoffs.js'
-import { type Link, openLink } from './link.js'
+import { type Link, openWorkerLink } from './link.js'
 import { type Death, Supervision, type SupervisionHands } from './supervision.js'
 import type { WorkerCounts } from './workers-metrics.js'
 
@@ -135,7 +135,7 @@ export class Primary implements SupervisionHands {
   fork(number: number): void {
     this.forked++
     const worker = this.cluster.fork({ ...this.options.env, THINWIRE_WORKER: String(number) })
-    const link = openLink(worker)
+    const link = openWorkerLink(worker)
     const closeLost = closeHandoffs(worker.process)
     this.seats.set(number, { worker, link })
     this.options.onWorker?.(number, link)

@@ -42,9 +42,11 @@ export async function takeWorkerSeat(env: NodeJS.ProcessEnv): Promise<WorkerStar
   if (cluster.worker === undefined) return null
   // Else node:cluster ends this process at once when the primary is gone, with all its streams.
   cluster.worker.exitedAfterDisconnect = true
+  const link = openLink(process as Parameters<typeof openLink>[0])
+  link.greet()
   return {
     number,
-    link: openLink(process as Parameters<typeof openLink>[0]),
+    link,
     listen,
     socket: socket === undefined ? null : Number(socket),
     demo: demo ?? null,

@@ -26,6 +26,16 @@ test('Ctrl-C, which comes to the primary and to each worker, lets open streams e
   await untilGone(pids)
 })
 
+test('SIGTERM while a new worker starts ends that one, too', async (place) => {
+  const { thinwire } = await startWorkers(place)
+  thinwire.child.kill('SIGUSR2')
+  await thinwire.logs('restart: each worker is replaced by a new one')
+  thinwire.child.kill('SIGTERM')
+  assert.is(await thinwire.ended(), 0, thinwire.err)
+  assert.is(thinwire.lines.at(-1)?.msg, 'ended')
+  await untilGone(readyPids(thinwire))
+})
+
 test('a second signal one second later ends all at once', async (place) => {
   const { thinwire } = await startWorkers(place)
   const stream = await holdStream(place, thinwire)
