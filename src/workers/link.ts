@@ -141,8 +141,11 @@ export function createLinkPair(): [LocalLink, LocalLink] {
 export interface ChannelEnd {
   send?(message: unknown, handle: undefined, done: (error: Error | null) => void): boolean
   on(event: 'message', listener: (message: unknown) => void): unknown
-  on(event: 'disconnect', listener: () => void): unknown
+  on(event: 'disconnect' | 'exit', listener: () => void): unknown
 }
+
+/** How long the channel of a process that has ended may take to say so, behind its last message; milliseconds. */
+const GONE_MS = 1_000
 
 /** A link to another process. */
 export interface ProcessLink extends Link {
@@ -180,6 +183,10 @@ class ChannelLink extends BatchingLink implements ProcessLink {
       this.onBatch(message.thinwire)
     })
     channel.on('disconnect', () => this.onClosed())
+    // The channel of a process that was killed does not always say so. What it has said last is read before the close.
+    channel.on('exit', () => {
+      setTimeout(() => setImmediate(() => this.onClosed()), GONE_MS).unref()
+    })
   }
 
   override sendNow(): void {

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
+import { EventEmitter } from 'node:events'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createLinkPair, openLink } from '../../src/workers/link.js'
+import { createLinkPair, openLink, openWorkerLink } from '../../src/workers/link.js'
 import { until } from '../support/until.js'
 
 const LINK = new URL('../../src/workers/link.js', import.meta.url)
@@ -82,6 +83,44 @@ test('a link to another process carries bigints both ways, and closes when that 
   link.send('limits', 1n)
   await link.flush()
   assert.is(link.isOpen, false)
+})
+
+class TestChannel extends EventEmitter {
+  readonly sent: unknown[] = []
+
+  send(message: unknown): boolean {
+    this.sent.push(message)
+    return true
+  }
+}
+
+test('what is sent to a worker waits until it greets, and keeps its order', async () => {
+  const channel = new TestChannel()
+  const link = openWorkerLink(channel)
+  link.send('control', 1)
+  await new Promise(setImmediate)
+  link.send('limits', 2)
+  await new Promise(setImmediate)
+  assert.equal(channel.sent, [])
+  channel.emit('message', { thinwire: [] })
+  assert.equal(channel.sent, [{ thinwire: ['control', 1, 'limits', 2] }])
+  link.send('control', 3)
+  await until(() => channel.sent.length === 2, 'the next one')
+})
+
+test('a link closes once when its process has ended, though the channel does not say so', async () => {
+  const channel = new TestChannel()
+  const link = openLink(channel)
+  const got: unknown[] = []
+  let closed = 0
+  link.receive('limits', (value) => got.push(value))
+  link.onClose(() => closed++)
+  channel.emit('exit')
+  channel.emit('message', { thinwire: ['limits', 'last'] })
+  await until(() => closed === 1, 'the close')
+  channel.emit('disconnect')
+  assert.is(closed, 1)
+  assert.equal(got, ['last'])
 })
 
 test.run()
