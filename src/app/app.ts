@@ -229,7 +229,7 @@ export class App {
   private async openOperators(): Promise<OperatorPorts> {
     const { parts, options, current } = this
     const operators = await OperatorPorts.open(parts, current, options, () => this.reloadKeys())
-    this.handover.operators = operators
+    this.handover.openTo(operators)
     return operators
   }
 

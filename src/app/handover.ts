@@ -5,6 +5,7 @@ import { waitUnreferenced } from '../lib/wait-unreferenced.js'
 import type { LimitStore } from '../limits/counters/store.js'
 import type { MemoryLimitBooks } from '../limits/limit-books.js'
 import type { Limiter } from '../limits/limiter.js'
+import type { PageServer } from '../page/page-server.js'
 import type { Listener } from '../server/listener.js'
 import type { RequestHandler } from '../server/request-handler.js'
 import { type ObjectBooks, OwnObjectBooks } from '../stored/object-books.js'
@@ -37,13 +38,16 @@ export interface LimitCounters {
 /** Hands over to a process that takes the place of this one, and takes over from the one before. */
 export class Handover {
   /** Null until the relay listens. */
-  operators: OperatorPorts | null
+  private operators: OperatorPorts | null
+  /** What is to be told to the page once there is one. */
+  private forPage: ((page: PageServer) => void)[]
   private readonly parts: HandoverParts
   private bequest: Bequest | null
 
   constructor(parts: HandoverParts) {
     this.parts = parts
     this.operators = null
+    this.forPage = []
     this.bequest = null
   }
 
@@ -57,6 +61,14 @@ export class Handover {
     inheritance.start(this.heirs)
     const deadline = performance.now() + withinMs
     while (!limiter.isRestored && performance.now() < deadline) await waitUnreferenced(LOOK_MS)
+  }
+
+  /** The relay listens for operators from now on. */
+  openTo(operators: OperatorPorts): void {
+    const { forPage } = this
+    this.operators = operators
+    this.forPage = []
+    for (const tell of forPage) this.tellPage(tell)
   }
 
   /** The listening sockets, for a process that is to take over. @throws {Error} why there are none */
@@ -85,6 +97,7 @@ export class Handover {
       ledger,
       objects: books instanceof OwnObjectBooks ? books : null,
       thoughts: handler.dispatcher.ownThoughts,
+      page: this.operators?.page ?? null,
       listRates: () => this.listRates(),
     }
   }
@@ -120,8 +133,15 @@ export class Handover {
         if (books instanceof OwnObjectBooks) books.take(object)
       },
       takeThought: (key, entry) => handler.dispatcher.ownThoughts?.take(key, entry),
+      takeSessions: (token, sessions) => this.tellPage((page) => page.takeSessions(token, sessions)),
+      endSession: (id) => this.tellPage((page) => page.endSession(id)),
       onKilled: () => ledger?.recoverLater(),
     }
+  }
+
+  private tellPage(tell: (page: PageServer) => void): void {
+    if (this.operators === null) this.forPage.push(tell)
+    else if (this.operators.page !== null) tell(this.operators.page)
   }
 
   private addRates([id, owner, requests, tokens]: SentRates): void {

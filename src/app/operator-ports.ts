@@ -15,7 +15,8 @@ export class OperatorPorts {
   private readonly metrics: MetricsServer | null
   /** Of a worker: the primary shows its metrics. */
   private readonly reporter: MetricsReporter | null
-  private readonly page: PageServer | null
+  /** Null without a page, and in a worker. */
+  readonly page: PageServer | null
 
   private constructor(
     ports: MetricsPort & PagePort,

@@ -32,6 +32,11 @@ export class OperatorToken {
     return token
   }
 
+  /** Tells whether another process has the same token of the config, without saying it; null if there is none. */
+  get fingerprint(): string | null {
+    return this.lasting?.toString('base64url') ?? null
+  }
+
   /** Takes another token of the config. @returns whether it is another one */
   follow(token: string | null): boolean {
     const next = token === null ? null : hash(token)

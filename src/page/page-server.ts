@@ -10,7 +10,7 @@ import { LiveStream } from './live.js'
 import { OperatorToken } from './operator-token.js'
 import { ApiRefusal, createError, type PageResponse, ResponseWriter } from './page-response.js'
 import { PageRoutes } from './page-routes.js'
-import { Sessions } from './sessions.js'
+import { type SentSession, Sessions } from './sessions.js'
 import { SignIn } from './sign-in.js'
 import type { PageSource } from './source.js'
 
@@ -20,6 +20,13 @@ export interface PageSettings {
   readonly token: string | null
   /** Names by which browsers may call the page, besides IP addresses and `localhost`. */
   readonly hosts: readonly string[]
+}
+
+/** Another process, which is told who is signed in here. */
+export interface SignedInHeir {
+  /** @param token fingerprint of that of the config, with which operators have signed in; null if there is none */
+  takeSessions(token: string | null, sessions: readonly SentSession[]): void
+  endSession(id: string): void
 }
 
 export interface PageServerParts {
@@ -99,6 +106,28 @@ export class PageServer {
   reconfigure({ token, hosts }: PageSettings): void {
     this.routes.setHosts(hosts)
     if (this.token.follow(token)) this.sessions.endOperators()
+  }
+
+  /** From now on, another process is told who is signed in; null: none is. */
+  followBy(heir: SignedInHeir | null): void {
+    const { sessions, token } = this
+    if (heir === null) sessions.followBy(null)
+    else
+      sessions.followBy({
+        take: (sent) => heir.takeSessions(token.fingerprint, sent),
+        end: (id) => heir.endSession(id),
+      })
+  }
+
+  /** Lets in who is signed in at the process before this one. Operators have to have signed in with the same token. */
+  takeSessions(token: string | null, sessions: readonly SentSession[]): void {
+    const isSame = token === this.token.fingerprint
+    this.sessions.take(isSame ? sessions : sessions.filter(([, , keyHash]) => keyHash !== null))
+  }
+
+  /** The process before this one has ended a session. */
+  endSession(id: string): void {
+    this.sessions.endSent(id)
   }
 
   /** The listening socket, for a process that takes over; null while there is none. */

@@ -31,6 +31,21 @@ interface Entry {
   usedAt: number
 }
 
+/** A session as another process gets it. It is known by the hash of its text. */
+export type SentSession = readonly [
+  id: string,
+  name: string,
+  keyHash: string | null,
+  startedAt: number,
+  usedAt: number,
+]
+
+/** Is told of sessions that are new, and of the ends of others. */
+export interface SessionHeir {
+  take(sessions: readonly SentSession[]): void
+  end(id: string): void
+}
+
 export interface SessionsParts {
   /** Finds a key by its hash; undefined if there is none. */
   readonly findKey: (hash: string) => KeyRecord | undefined
@@ -47,23 +62,22 @@ export class Sessions {
   private readonly now: () => number
   /** By the hash of their text; the one that was used longest ago first. */
   private readonly entries: Map<string, Entry>
+  private heir: SessionHeir | null
 
   constructor({ findKey, now = Date.now }: SessionsParts) {
     this.findKey = findKey
     this.now = now
     this.entries = new Map()
+    this.heir = null
   }
 
   /** @returns the text for the cookie */
   openForOperator(): string {
-    this.makeRoom((entry) => entry.keyHash === null, MOST_OPERATORS)
     return this.open(null)
   }
 
   /** @param hash of the key @returns the text for the cookie */
   openForHolder(hash: string): string {
-    this.makeRoom((entry) => entry.keyHash === hash, MOST_OF_KEY)
-    this.makeRoom((entry) => entry.keyHash !== null, MOST_HOLDERS)
     return this.open(hash)
   }
 
@@ -80,14 +94,14 @@ export class Sessions {
     if (entry === undefined) return null
     const now = this.now()
     if (now - entry.usedAt >= IDLE_MS || now - entry.startedAt >= LONGEST_MS) {
-      this.entries.delete(id)
+      this.remove(id)
       return null
     }
     let key: KeyRecord | null = null
     if (entry.keyHash !== null) {
       key = this.findKey(entry.keyHash) ?? null
       if (key === null || findUseFault(key, address, now) !== null) {
-        this.entries.delete(id)
+        this.remove(id)
         return null
       }
     }
@@ -98,12 +112,32 @@ export class Sessions {
   }
 
   end(text: string): void {
-    this.entries.delete(hashText(text))
+    this.remove(hashText(text))
   }
 
   /** The token of the operators is another one. */
   endOperators(): void {
-    for (const [id, { keyHash }] of this.entries) if (keyHash === null) this.entries.delete(id)
+    for (const [id, { keyHash }] of this.entries) if (keyHash === null) this.remove(id)
+  }
+
+  /** From now on, another process is told of all sessions, those that there are at once; null: none is. */
+  followBy(heir: SessionHeir | null): void {
+    this.heir = heir
+    if (heir !== null && this.entries.size > 0) heir.take([...this.entries].map(formatSession))
+  }
+
+  /** Takes over what another process has sent. It ends here when it would have ended there. */
+  take(sessions: readonly SentSession[]): void {
+    for (const [id, name, keyHash, startedAt, usedAt] of sessions) {
+      if (this.entries.has(id)) continue
+      this.makeRoomFor(keyHash)
+      this.entries.set(id, { name, keyHash, startedAt, usedAt })
+    }
+  }
+
+  /** Another process has ended a session. @param id the hash of its text */
+  endSent(id: string): void {
+    this.remove(id)
   }
 
   get size(): number {
@@ -111,11 +145,27 @@ export class Sessions {
   }
 
   private open(keyHash: string | null): string {
+    this.makeRoomFor(keyHash)
     const text = randomBytes(32).toString('base64url')
     const now = this.now()
     const name = randomBytes(4).toString('hex')
-    this.entries.set(hashText(text), { name, keyHash, startedAt: now, usedAt: now })
+    const id = hashText(text)
+    this.entries.set(id, { name, keyHash, startedAt: now, usedAt: now })
+    this.heir?.take([[id, name, keyHash, now, now]])
     return text
+  }
+
+  private remove(id: string): void {
+    if (this.entries.delete(id)) this.heir?.end(id)
+  }
+
+  private makeRoomFor(keyHash: string | null): void {
+    if (keyHash === null) {
+      this.makeRoom((entry) => entry.keyHash === null, MOST_OPERATORS)
+      return
+    }
+    this.makeRoom((entry) => entry.keyHash === keyHash, MOST_OF_KEY)
+    this.makeRoom((entry) => entry.keyHash !== null, MOST_HOLDERS)
   }
 
   private makeRoom(counts: (entry: Entry) => boolean, most: number): void {
@@ -125,8 +175,12 @@ export class Sessions {
       oldest ??= id
       count++
     }
-    if (oldest !== null && count >= most) this.entries.delete(oldest)
+    if (oldest !== null && count >= most) this.remove(oldest)
   }
+}
+
+function formatSession([id, { name, keyHash, startedAt, usedAt }]: [string, Entry]): SentSession {
+  return [id, name, keyHash, startedAt, usedAt]
 }
 
 /** A look into the table takes no time that depends on how much of the text is right. */

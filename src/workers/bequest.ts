@@ -1,4 +1,5 @@
 import type { RecordHeir } from '../ledger/write/ledger.js'
+import type { SignedInHeir } from '../page/page-server.js'
 import type { StoredObject } from '../stored/object-map.js'
 import type { ThoughtEntry, ThoughtStore } from '../translate/thinking/thought-store.js'
 import type { Bequeathed, SentRates } from './handover-messages.js'
@@ -28,13 +29,15 @@ export interface Estate {
   } | null
   readonly objects: { followBy(follower: ((object: StoredObject) => void) | null): void } | null
   readonly thoughts: Pick<ThoughtStore, 'followBy' | 'list'> | null
+  /** Null without a page. */
+  readonly page: { followBy(heir: SignedInHeir | null): void } | null
   listRates(): Iterable<SentRates>
 }
 
 /**
  * Sends a successor what it cannot find on the disk, or not yet: each record from now on, so that budgets count what
- * the last requests of this process use; the stored objects and the thinking of earlier turns that it learns; and,
- * once, what is used of rates.
+ * the last requests of this process use; the stored objects and the thinking of earlier turns that it learns; who is
+ * signed in to the page; and, once, what is used of rates.
  */
 export class Bequest {
   private readonly estate: Estate
@@ -44,7 +47,7 @@ export class Bequest {
   private isOver: boolean
 
   constructor(estate: Estate, link: Link) {
-    const { ledger, objects, thoughts } = estate
+    const { ledger, objects, thoughts, page } = estate
     this.estate = estate
     this.link = link
     this.written = -1
@@ -52,6 +55,10 @@ export class Bequest {
     this.say(['writer', ledger?.writer ?? null, ledger?.lastSeq ?? 0])
     ledger?.followBy((seq, line) => this.say(['record', seq, line]))
     objects?.followBy((object) => this.say(['object', object]))
+    page?.followBy({
+      takeSessions: (token, sessions) => this.say(['sessions', token, sessions]),
+      endSession: (id) => this.say(['sessionEnd', id]),
+    })
     this.clock = setInterval(() => this.sayWritten(), LOOK_MS).unref()
     this.sayWritten()
     if (thoughts === null) return
@@ -73,12 +80,13 @@ export class Bequest {
 
   /** The successor has failed: this process goes on. */
   stop(): void {
-    const { ledger, objects, thoughts } = this.estate
+    const { ledger, objects, thoughts, page } = this.estate
     this.isOver = true
     clearInterval(this.clock)
     ledger?.followBy(null)
     objects?.followBy(null)
     thoughts?.followBy(null)
+    page?.followBy(null)
   }
 
   private sayWritten(): void {

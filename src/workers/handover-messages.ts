@@ -1,3 +1,4 @@
+import type { SentSession } from '../page/sessions.js'
 import type { StoredObject } from '../stored/object-map.js'
 import type { ThoughtEntry } from '../translate/thinking/thought-store.js'
 
@@ -14,6 +15,9 @@ export type Bequeathed =
   | readonly ['rates', readonly SentRates[]]
   | readonly ['object', StoredObject]
   | readonly ['thoughts', readonly (readonly [key: string, entry: ThoughtEntry])[]]
+  /** Who is signed in to the page; with the fingerprint of the operators' token. */
+  | readonly ['sessions', token: string | null, readonly SentSession[]]
+  | readonly ['sessionEnd', id: string]
   /** It has ended well: all its records are in a file, and nothing follows. */
   | readonly ['over']
   /** Said by the guardian: nothing follows. */

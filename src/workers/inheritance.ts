@@ -2,6 +2,7 @@ import { type Entry, readEntry } from '../ledger/read/entry.js'
 import type { RecordCounter } from '../ledger/write/bookkeeper.js'
 import { ignore } from '../lib/ignore.js'
 import type { LiveRecords } from '../limits/replay/live-records.js'
+import type { SignedInHeir } from '../page/page-server.js'
 import type { StoredObject } from '../stored/object-map.js'
 import type { ThoughtEntry } from '../translate/thinking/thought-store.js'
 import type { Bequeathed, SentRates } from './handover-messages.js'
@@ -11,7 +12,7 @@ import type { Link } from './link.js'
 const MOST_IDS = 20_000
 
 /** Where this process keeps what it gets. */
-export interface Heirs {
+export interface Heirs extends SignedInHeir {
   /** Counts what a record says. */
   readonly counter: Pick<RecordCounter, 'countRecovered'>
   addRates(rates: SentRates): void
@@ -172,6 +173,12 @@ export class Inheritance implements LiveRecords {
         return
       case 'thoughts':
         for (const [key, entry] of message[1]) heirs.takeThought(key, entry)
+        return
+      case 'sessions':
+        heirs.takeSessions(message[1], message[2])
+        return
+      case 'sessionEnd':
+        heirs.endSession(message[1])
         return
       case 'gone':
         heirs.onKilled()

@@ -178,6 +178,52 @@ test('operators have to sign in again when the token changes, and holders need n
     await scene.signIn('another-token-0123456789')
   }))
 
+test('who is signed in stays so at a process that takes over, until the session ends there or here', () =>
+  withPage({}, async (before) => {
+    await withPage({ settings: { token: TOKEN } }, async (after) => {
+      const cookies = [await before.signIn()]
+      before.page.followBy({
+        takeSessions: (token, sessions) => {
+          assert.not.match(JSON.stringify(sessions) + token, TOKEN)
+          after.page.takeSessions(token, sessions)
+        },
+        endSession: (id) => after.page.endSession(id),
+      })
+      cookies.push(await before.signIn())
+      // The name of a cookie has the port, which is the same after a restart.
+      const there = (cookie: string): string => cookie.replace(`_${before.port}=`, `_${after.port}=`)
+      const ask = async (cookie = ''): Promise<number> =>
+        (await after.ask('GET', '/api/session', [there(cookie)])).status
+      for (const cookie of cookies) assert.is(await ask(cookie), 200)
+      await before.ask('POST', '/sign-out', [cookies[1] ?? '', `origin: http://127.0.0.1:${before.port}`])
+      assert.is(await ask(cookies[1]), 401)
+      after.page.reconfigure({ token: 'another-token-0123456789', hosts: [] })
+      assert.is(await ask(cookies[0]), 401)
+      // Operators of another token are not let in at all.
+      assert.is(await ask(await before.signIn()), 401)
+    })
+  }))
+
+test('a session that has come from another process ends with its key, and when it is not used', () => {
+  const key = { id: 'k_1', revokedAt: null, expiresAt: null, addresses: null }
+  let found: typeof key | undefined = key
+  let now = 1_000
+  const before = new Sessions({ findKey: () => key as never, now: () => now })
+  const after = new Sessions({ findKey: () => found as never, now: () => now })
+  const texts = [before.openForHolder('h1'), before.openForHolder('h2')]
+  before.followBy({ take: (sessions) => after.take(sessions), end: (id) => after.endSent(id) })
+  assert.is(after.find(texts[0] ?? '', null)?.key, key)
+  found = undefined
+  assert.is(after.find(texts[0] ?? '', null), null)
+  found = key
+  assert.is(after.size, 1)
+  now += 12 * HOUR_MS
+  assert.is(after.find(texts[1] ?? '', null), null)
+  before.followBy(null)
+  before.openForOperator()
+  assert.is(after.size, 0)
+})
+
 test('a printed token is good for nothing once the config has one', () => {
   const token = new OperatorToken(null)
   let spent = 0

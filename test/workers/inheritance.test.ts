@@ -44,6 +44,7 @@ function leave() {
     ledger: books,
     objects: { followBy: (follower) => Object.assign(objects, { follow: follower }) },
     thoughts,
+    page: null,
     listRates: () => Array.from({ length: 1_200 }, (_, i): SentRates => ['rule', `owner-${i}`, i, 0]),
   }
   return { books, thoughts, objects, estate }
@@ -56,6 +57,8 @@ function inherit(inheritance: Inheritance) {
     addRates: () => got.rates++,
     takeObject: ({ id }) => got.objects.push(id),
     takeThought: (key) => got.thoughts.push(key),
+    takeSessions: () => {},
+    endSession: () => {},
     onKilled: () => got.killed++,
   }
   return { got, start: () => inheritance.start(heirs), heirs }

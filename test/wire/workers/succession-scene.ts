@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { configure, UPSTREAM_KEY } from '../../support/start.js'
 import { clear, type Place, started, type Thinwire } from '../../support/thinwire.js'
@@ -71,6 +73,19 @@ export async function refusalOf(thinwire: Thinwire, path: string): Promise<strin
   const text = await answer.text()
   assert.is(answer.status, 429, text)
   return text
+}
+
+/** Signs in to the page as an operator. @returns asks its API with that session */
+export async function signIn(place: Place): Promise<(path: string) => Promise<Record<string, unknown>>> {
+  const link = readFileSync(join(place.folder, 'data', 'page-link'), 'utf8').trim()
+  const { headers } = await fetch(link, { redirect: 'manual' })
+  const [cookie = ''] = (headers.get('set-cookie') ?? '').split(';', 1)
+  return async (path) => {
+    const response = await fetch(new URL(`/api/${path}`, link), { headers: { cookie } })
+    const text = await response.text()
+    assert.is(response.status, 200, text)
+    return JSON.parse(text) as Record<string, unknown>
+  }
 }
 
 /** Process ids of the successors that were started, in that order. */

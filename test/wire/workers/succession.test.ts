@@ -13,6 +13,7 @@ import {
   refusalOf,
   replace,
   settingsOf,
+  signIn,
   startedPids,
   startOne,
   takenPids,
@@ -126,7 +127,8 @@ test('what the last stream of an old process uses counts in the new one at once,
     { name: 'month', per: 'pool', match: { path: '/v1/chat/completions' }, tokens: { month: 1_000 } },
     { name: 'rate', per: 'pool', match: { path: '/v1/x' }, requestsPerMinute: 1, requestBurst: 2 },
   ]
-  const { thinwire, last } = await startOne(place, { limits: { rules } })
+  const { thinwire, last } = await startOne(place, { limits: { rules }, admin: { listen: '127.0.0.1:0' } })
+  const ask = await signIn(place)
   const stream = await openHeld(place, thinwire)
   // Its connection keeps the old process from its end.
   const kept = await thinwire.client(place)
@@ -136,6 +138,8 @@ test('what the last stream of an old process uses counts in the new one at once,
   }
   const pid = await replace(thinwire)
   assert.match(await refusalOf(thinwire, '/v1/x'), 'rate')
+  // Nobody has to sign in again.
+  assert.is((await ask('session')).role, 'operator')
   last.open()
   assert.ok((await stream.response()).complete)
   stream.destroy()
@@ -148,6 +152,7 @@ test('what the last stream of an old process uses counts in the new one at once,
   // Nothing of it counts twice, not even in the process that comes next and reads the ledger.
   kept.destroy()
   assert.is.not(await replace(thinwire), pid)
+  assert.is((await ask('session')).role, 'operator')
   // The new process leaves its counters for the command a moment later.
   let limits = ''
   for (let tries = 0; tries < 20 && !/"used":1000\b/.test(limits); tries++)
