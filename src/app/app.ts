@@ -128,7 +128,7 @@ export async function createApp(given: AppOptions): Promise<App> {
     listener,
     certificate,
     rollups,
-    handover: new Handover({ ledger, limiter, counters, books, handler, listener }),
+    handover: new Handover({ ledger, limiter, counters, books, handler, listener, rollups }),
   }
   return new App(options, parts)
 }

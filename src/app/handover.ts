@@ -14,6 +14,7 @@ import type { SentRates } from '../workers/handover-messages.js'
 import type { Heirs, Inheritance } from '../workers/inheritance.js'
 import type { LentSockets } from '../workers/succession-messages.js'
 import type { OperatorPorts } from './operator-ports.js'
+import type { RollupWay } from './rollup-way.js'
 
 /** Milliseconds between two looks whether the budgets are restored. */
 const LOOK_MS = 10
@@ -27,6 +28,8 @@ export interface HandoverParts {
   readonly books: ObjectBooks
   readonly handler: RequestHandler
   readonly listener: Listener
+  /** Null without a page. */
+  readonly rollups: RollupWay | null
 }
 
 /** What is counted in this process. */
@@ -125,9 +128,10 @@ export class Handover {
 
   /** Where this relay keeps what the process before it has sent. */
   private get heirs(): Heirs {
-    const { limiter, ledger, books, handler } = this.parts
+    const { limiter, ledger, books, handler, rollups } = this.parts
     return {
       counter: limiter,
+      takeRecord: (line) => rollups?.take(line),
       addRates: (rates) => this.addRates(rates),
       takeObject: (object) => {
         if (books instanceof OwnObjectBooks) books.take(object)

@@ -1,5 +1,6 @@
 import type { SummarySink } from '../exchange/summary.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import { ignore } from '../lib/ignore.js'
 import type { RollupParts } from '../rollups/local-rollups.js'
 import type { AppOptions } from './app-options.js'
 
@@ -9,6 +10,8 @@ export interface RollupWay {
   readonly parts: RollupParts | null
   /** Goes behind the ledger. */
   readonly sink: SummarySink
+  /** Counts what the process before this one records while this one starts and serves. */
+  take(line: string): void
   /** Called when all records are made. */
   close(): void
 }
@@ -19,7 +22,7 @@ export interface RollupWay {
  * @returns null without a page
  */
 export async function openRollups(
-  { config, log, prices, worker = null }: AppOptions,
+  { config, log, prices, worker = null, inheritance }: AppOptions,
   ledger: Bookkeeper | null,
 ): Promise<RollupWay | null> {
   const { listen, timezone: zone } = config.admin
@@ -27,9 +30,16 @@ export async function openRollups(
   if (worker !== null) {
     const { RollupReporter } = await import('../workers/rollup-reporter.js')
     const reporter = new RollupReporter({ link: worker.link, ledger, prices })
-    return { parts: null, sink: reporter.sink, close: () => reporter.close() }
+    return { parts: null, sink: reporter.sink, take: ignore, close: () => reporter.close() }
   }
   const { LocalRollups } = await import('../rollups/local-rollups.js')
-  const local = await LocalRollups.open({ config, ledger, prices, zone, log })
-  return { parts: local, sink: local.sink, close: () => local.close() }
+  const local = await LocalRollups.open({
+    config,
+    ledger,
+    prices,
+    zone,
+    log,
+    predecessor: inheritance ?? null,
+  })
+  return { parts: local, sink: local.sink, take: (line) => local.take(line), close: () => local.close() }
 }

@@ -3,6 +3,7 @@ import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Log } from '../observe/log.js'
+import type { RecordCeiling } from './rebuild/collector.js'
 import { Rebuilder } from './rebuild/rebuilder.js'
 import { RecentRequests } from './recent-requests.js'
 import { RecordFeed } from './record-feed.js'
@@ -21,11 +22,23 @@ export interface RollupSettings {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
+/** The process whose place this one takes. */
+export interface Predecessor {
+  /** Up to where its records are the ledger's; the later ones come to `take`. Null if it records nothing. */
+  readonly ceiling: RecordCeiling | null
+  /** Resolves when those that are the ledger's are in a file, or when it was waited for long enough. */
+  whenWritten(): Promise<void>
+  /** Whether the record with this id has come to `take`. */
+  hasCounted(id: string): boolean
+}
+
 export interface LocalOptions extends RollupSettings {
   /** Null: no records are made. */
   readonly ledger: Bookkeeper | null
   /** Null if costs are switched off. */
   readonly prices: Prices | null
+  /** Null: this process takes the place of none. */
+  readonly predecessor: Predecessor | null
 }
 
 /** The rollups of a relay of one process. */
@@ -38,20 +51,30 @@ export class LocalRollups implements RollupParts {
   private readonly rebuilder: Rebuilder
 
   private constructor(settings: LocalOptions) {
-    const { ledger, prices } = settings
+    const { ledger, prices, predecessor } = settings
     this.rollups = new Rollups({ zone: settings.zone })
     this.recent = new RecentRequests()
     this.rebuilder = createRebuilder(settings, this)
     const onLine = (line: string): void => this.recent.add(line)
-    this.feed = new RecordFeed(ledger, prices, onLine, () => this.take())
+    const isTaken = (id: string): boolean => predecessor?.hasCounted(id) === true
+    this.feed = new RecordFeed(ledger, prices, onLine, () => this.addRows(), isTaken)
     this.sink = this.feed
   }
 
   /** Looks at the ledger, before the relay writes to it, and begins to read it in the background. */
   static async open(options: LocalOptions): Promise<LocalRollups> {
     const local = new LocalRollups(options)
-    if (options.ledger !== null) void local.rebuilder.readAll(await local.rebuilder.look())
+    const { ledger, predecessor } = options
+    if (ledger === null) return local
+    // Else those of its last milliseconds would be in no sum.
+    await predecessor?.whenWritten()
+    void local.rebuilder.readAll(await local.rebuilder.look(), predecessor?.ceiling ?? null)
     return local
+  }
+
+  /** Counts a record that the process before this one has made behind those that are the ledger's. */
+  take(line: string): void {
+    this.feed.take(line)
   }
 
   close(): void {
@@ -59,7 +82,7 @@ export class LocalRollups implements RollupParts {
     this.rebuilder.close()
   }
 
-  private take(): void {
+  private addRows(): void {
     for (const batch of this.feed.counts.takeRows()) this.rollups.add(batch)
   }
 }

@@ -16,22 +16,26 @@ export class RecordFeed implements RecordFollower, SummarySink {
   private readonly ledger: Bookkeeper | null
   private readonly onLine: (line: string) => void
   private readonly onSecond: () => void
+  private readonly isTaken: (id: string) => boolean
   private timer: NodeJS.Timeout | null
 
   /**
    * @param ledger null: the requests are counted as summaries come, and there are no lines
    * @param onSecond called at the beginning of each second
+   * @param isTaken whether the record with this id was counted by `take`
    */
   constructor(
     ledger: Bookkeeper | null,
     prices: Prices | null,
     onLine: (line: string) => void,
     onSecond: () => void,
+    isTaken: (id: string) => boolean = () => false,
   ) {
     this.counts = new RollupCounts(prices)
     this.ledger = ledger
     this.onLine = onLine
     this.onSecond = onSecond
+    this.isTaken = isTaken
     this.timer = null
     ledger?.followRecords(this)
     this.wait()
@@ -47,6 +51,13 @@ export class RecordFeed implements RecordFollower, SummarySink {
   }
 
   onAdopted(line: string): void {
+    const { id } = JSON.parse(line) as { readonly id: string }
+    // It was counted when it was made, and did not reach the disk before its process was killed.
+    if (!this.isTaken(id)) this.take(line)
+  }
+
+  /** Counts a record that another process has made. */
+  take(line: string): void {
     this.counts.countLine(line)
     this.onLine(line)
   }

@@ -1,8 +1,10 @@
 import { type Entry, readEntry } from '../ledger/read/entry.js'
 import type { RecordCounter } from '../ledger/write/bookkeeper.js'
 import { ignore } from '../lib/ignore.js'
+import { waitUnreferenced } from '../lib/wait-unreferenced.js'
 import type { LiveRecords } from '../limits/replay/live-records.js'
 import type { SignedInHeir } from '../page/page-server.js'
+import type { RecordCeiling } from '../rollups/rebuild/collector.js'
 import type { StoredObject } from '../stored/object-map.js'
 import type { ThoughtEntry } from '../translate/thinking/thought-store.js'
 import type { Bequeathed, SentRates } from './handover-messages.js'
@@ -11,10 +13,15 @@ import type { Link } from './link.js'
 /** Ids of requests that were counted, in case their records did not reach the disk and are recovered. */
 const MOST_IDS = 20_000
 
+/** How long the page's sums wait for records to be in a file, in milliseconds. */
+const WRITTEN_MS = 2_000
+
 /** Where this process keeps what it gets. */
 export interface Heirs extends SignedInHeir {
   /** Counts what a record says. */
   readonly counter: Pick<RecordCounter, 'countRecovered'>
+  /** Sums up what a record says, for the page. */
+  takeRecord(line: string): void
   addRates(rates: SentRates): void
   takeObject(object: StoredObject): void
   takeThought(key: string, entry: ThoughtEntry): void
@@ -95,9 +102,27 @@ export class Inheritance implements LiveRecords {
     return {
       assume: (summary) => counter.assume(summary),
       countRecovered: (id: string, entry: Entry) => {
-        if (!this.counted.has(id)) counter.countRecovered(id, entry)
+        if (!this.hasCounted(id)) counter.countRecovered(id, entry)
       },
     }
+  }
+
+  // For the sums of the page
+
+  /** Which records are the ledger's; asked for before `start`. Null if the other process records nothing. */
+  get ceiling(): RecordCeiling | null {
+    const { writer, lastSeq } = this
+    return writer === null ? null : { writer, lastSeq }
+  }
+
+  /** Resolves when the records that are the ledger's are in a file. A disk that is stalled is not waited for. */
+  async whenWritten(): Promise<void> {
+    await Promise.race([this.whenFollowed(['']), waitUnreferenced(WRITTEN_MS)])
+  }
+
+  /** Whether a record has come from the other process. */
+  hasCounted(id: string): boolean {
+    return this.counted.has(id)
   }
 
   // For the budgets
@@ -185,7 +210,7 @@ export class Inheritance implements LiveRecords {
     }
   }
 
-  private count({ counter }: Heirs, seq: number, line: string): void {
+  private count({ counter, takeRecord }: Heirs, seq: number, line: string): void {
     if (seq <= this.lastSeq) return
     this.lastSeq = seq
     const entry = readEntry(line)
@@ -197,6 +222,7 @@ export class Inheritance implements LiveRecords {
         break
       }
     this.counted.add(id)
+    takeRecord(line)
     counter.countRecovered(id, entry)
   }
 

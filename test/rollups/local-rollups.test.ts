@@ -1,7 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Bookkeeper } from '../../src/ledger/write/bookkeeper.js'
-import { LocalRollups } from '../../src/rollups/local-rollups.js'
+import { LocalRollups, type Predecessor } from '../../src/rollups/local-rollups.js'
+import { readLedger } from '../support/ledger.js'
 import {
   clearRollupPlace,
   createRollupConfig,
@@ -19,10 +20,17 @@ test.before.each(openRollupPlace)
 test.after.each(clearRollupPlace)
 
 /** One start of a relay. */
-async function start(folder: string, recordsUsage = true) {
+async function start(folder: string, recordsUsage = true, predecessor: Predecessor | null = null) {
   const config = createRollupConfig(folder)
   const ledger = recordsUsage ? new Bookkeeper(config.ledger, LOG, PRICES) : null
-  const local = await LocalRollups.open({ config, ledger, prices: PRICES, zone: 'UTC', log: LOG })
+  const local = await LocalRollups.open({
+    config,
+    ledger,
+    prices: PRICES,
+    zone: 'UTC',
+    log: LOG,
+    predecessor,
+  })
   let found = 0
   const count = (): number => {
     const now = Date.now()
@@ -74,6 +82,35 @@ test('a record of a start that was killed counts with the start that completes i
   await until(() => count() === 1, 'the record')
   assert.is(local.recent.find('tw-9')?.end, 'crashed')
   await end()
+})
+
+test('records of the process before count once: from its files up to a number, and else as they come', async ({
+  folder,
+}) => {
+  const before = await start(folder)
+  before.work(5)
+  const { writer } = before.ledger as Bookkeeper
+  await before.end()
+  // It has written two more by the time at which the sizes are taken: these come to `take`.
+  const taken = readLedger(folder).slice(3) as { readonly id: string }[]
+  assert.is(taken.length, 2)
+  let waits = 0
+  const after = await start(folder, true, {
+    ceiling: { writer, lastSeq: 3 },
+    whenWritten: async () => void waits++,
+    hasCounted: (id) => taken.some((record) => record.id === id),
+  })
+  assert.is(waits, 1)
+  await until(() => after.count() === 3 && after.local.rollups.completeFrom === null, 'those of the ledger')
+  for (const record of taken) after.local.take(JSON.stringify(record))
+  await until(() => after.count() === 5, 'those that have come')
+  // One that did not reach the disk, as its process was killed, is recovered.
+  const ledger = after.ledger as unknown as { adopt(format: (writer: string, seq: number) => string): string }
+  for (const id of [taken[0]?.id ?? '', 'tw-9'])
+    ledger.adopt((writer, seq) => `${JSON.stringify({ ...taken[0], id, seq, writer, end: 'crashed' })}\n`)
+  await until(() => after.count() === 6, 'the one that is new')
+  assert.is(after.local.recent.size, 6)
+  await after.end()
 })
 
 test('without a ledger, requests are counted, and none is kept', async ({ folder }) => {

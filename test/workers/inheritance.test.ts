@@ -51,9 +51,17 @@ function leave() {
 }
 
 function inherit(inheritance: Inheritance) {
-  const got = { ids: [] as string[], rates: 0, objects: [] as string[], thoughts: [] as string[], killed: 0 }
+  const got = {
+    ids: [] as string[],
+    records: 0,
+    rates: 0,
+    objects: [] as string[],
+    thoughts: [] as string[],
+    killed: 0,
+  }
   const heirs: Heirs = {
     counter: { countRecovered: (id) => void got.ids.push(id) },
+    takeRecord: () => got.records++,
     addRates: () => got.rates++,
     takeObject: ({ id }) => got.objects.push(id),
     takeThought: (key) => got.thoughts.push(key),
@@ -72,6 +80,7 @@ test('records count from the ledger up to a number, and live from there on, for 
   const bequest = new Bequest(estate, one)
   await inheritance.whenNamed()
   assert.equal(inheritance.names, ['w-a'])
+  assert.equal(inheritance.ceiling, { writer: 'w-a', lastSeq: 7 })
   books.record('x-8')
   await until(() => got.ids.length === 0, 'a turn')
   inheritance.begin(['month'])
@@ -91,6 +100,7 @@ test('records count from the ledger up to a number, and live from there on, for 
   books.record('x-9')
   bequest.end(true)
   await until(() => got.ids.length === 2, 'the last record')
+  assert.is(got.records, 2)
   assert.is(books.follower, null)
   one.cut()
   await inheritance.whenFollowed(['month'])

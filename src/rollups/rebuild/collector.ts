@@ -15,10 +15,18 @@ const MINUTE_MS = 60_000
 
 const KEY_AT = DIMENSIONS.indexOf('key')
 
+/** A writer that still writes, and the number of its last record that is read from its files. */
+export interface RecordCeiling {
+  readonly writer: string
+  readonly lastSeq: number
+}
+
 /** Which records count. */
 export interface RecordChoice {
   /** Only those of this writer with a higher number; null: all. */
   readonly only: { readonly writer: string; readonly after: number } | null
+  /** Those of this writer with a higher number do not: they are told of in another way. */
+  readonly ceiling: RecordCeiling | null
 }
 
 /** Adds what the ledger says of earlier requests to a store, as they would have been counted when they ended. */
@@ -27,16 +35,16 @@ export class Collector implements RollupReader {
   torn: number
   private readonly store: Store
   private readonly prices: Prices | null
-  private readonly only: RecordChoice['only']
+  private readonly choice: RecordChoice
   private readonly at: number
   private readonly seen: SequenceCheck
 
   /** @param at the moment from which the rings reach back: epoch milliseconds */
-  constructor(store: Store, prices: Prices | null, at: number, only: RecordChoice['only'] = null) {
+  constructor(store: Store, prices: Prices | null, at: number, choice: RecordChoice) {
     this.torn = 0
     this.store = store
     this.prices = prices
-    this.only = only
+    this.choice = choice
     this.at = at
     this.seen = new SequenceCheck()
   }
@@ -49,8 +57,10 @@ export class Collector implements RollupReader {
       return false
     }
     const { writer, seq, row } = found
-    const { only, at, store } = this
+    const { choice, at, store } = this
+    const { only, ceiling } = choice
     if (only !== null && (writer !== only.writer || seq <= only.after)) return false
+    if (ceiling !== null && writer === ceiling.writer && seq > ceiling.lastSeq) return false
     if (!this.seen.add(writer, seq)) return false
     if (row === null || row.minute < at - HOURS_MS) return false
     const series = store.book.find(row.names)

@@ -85,7 +85,7 @@ export async function rebuild(task: RebuildTask, tell: (news: RebuildNews) => Pr
   const { at, days } = task
   const store = new Store({ ...task.store, now: () => at })
   store.keepSeries(true)
-  const collector = new Collector(store, openPrices(task), at, task.only)
+  const collector = new Collector(store, openPrices(task), at, task)
   const recent = new RecentLines(task.wantsRecent ? MOST_RECENT : 0)
   const teller = new Teller(store, tell)
   for (let i = 0; i < days.length; ) {

@@ -3,6 +3,7 @@ import { readErrorCode } from '../../lib/error-code.js'
 import type { Log } from '../../observe/log.js'
 import type { RecentRequests } from '../recent-requests.js'
 import type { RebuildProblem, Rollups } from '../rollups.js'
+import type { RecordCeiling, RecordChoice } from './collector.js'
 import { READ_BACK_MS, type RebuildTask, type RebuiltPart } from './rebuild.js'
 import { rebuildInThread } from './rebuild-thread.js'
 import type { DaySizes, LedgerSnapshot } from './snapshot.js'
@@ -52,14 +53,15 @@ export class Rebuilder {
 
   /**
    * Reads all that the ledger had.
+   * @param ceiling up to where the records of a process count that this one replaces
    * @returns resolves when that is done, or was given up
    */
-  async readAll({ days, problems }: LedgerSnapshot): Promise<void> {
+  async readAll({ days, problems }: LedgerSnapshot, ceiling: RecordCeiling | null = null): Promise<void> {
     const { rollups } = this.options
     this.report(problems)
     if (days.length === 0) return
     rollups.completeFrom = rollups.store.now()
-    const isDone = await this.read(days, null, (day, isRolledUp) => {
+    const isDone = await this.read(days, { only: null, ceiling }, (day, isRolledUp) => {
       const start = Date.parse(`${day}T00:00:00.000Z`)
       rollups.completeFrom = start
       if (isRolledUp) rollups.detailFrom ??= start + DAY_MS
@@ -76,7 +78,7 @@ export class Rebuilder {
   async readLost(only: NonNullable<RebuildTask['only']>, number: number, since: number): Promise<void> {
     const isWanted = (name: string): boolean => name.includes(`.w${number}.`)
     const { days } = await takeSnapshot(this.options.folders, since - DAY_MS, isWanted)
-    if (days.length > 0) await this.read(days, only, () => {})
+    if (days.length > 0) await this.read(days, { only, ceiling: null }, () => {})
   }
 
   /** Ends what is under way. */
@@ -87,7 +89,7 @@ export class Rebuilder {
   /** @returns false if it was given up, or the relay ends */
   private async read(
     days: readonly DaySizes[],
-    only: RebuildTask['only'],
+    choice: RecordChoice,
     onDay: (day: string, isRolledUp: boolean) => void,
   ): Promise<boolean> {
     const { retryMs = RETRY_MS, log } = this.options
@@ -96,7 +98,7 @@ export class Rebuilder {
     try {
       for (let tries = 1; tries <= MOST_TRIES; tries++) {
         try {
-          await this.readOnce(left, only, tries === 1, (day, isRolledUp) => {
+          await this.readOnce(left, choice, tries === 1, (day, isRolledUp) => {
             left = left.filter((one) => one.day < day)
             onDay(day, isRolledUp)
           })
@@ -117,14 +119,14 @@ export class Rebuilder {
 
   private async readOnce(
     days: readonly DaySizes[],
-    only: RebuildTask['only'],
+    choice: RecordChoice,
     isFirst: boolean,
     onDay: (day: string, isRolledUp: boolean) => void,
   ): Promise<void> {
     const { rollups, recent, prices, module } = this.options
     const { now, settings } = rollups.store
-    const wantsRecent = only === null && isFirst
-    const task: RebuildTask = { days, store: settings, at: now(), prices, wantsRecent, only }
+    const wantsRecent = choice.only === null && isFirst
+    const task: RebuildTask = { days, store: settings, at: now(), prices, wantsRecent, ...choice }
     const adding = new Adding(rollups, recent)
     const { signal } = this.stopping
     await rebuildInThread(

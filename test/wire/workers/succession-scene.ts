@@ -75,8 +75,10 @@ export async function refusalOf(thinwire: Thinwire, path: string): Promise<strin
   return text
 }
 
+type Ask = (path: string) => Promise<Record<string, unknown>>
+
 /** Signs in to the page as an operator. @returns asks its API with that session */
-export async function signIn(place: Place): Promise<(path: string) => Promise<Record<string, unknown>>> {
+export async function signIn(place: Place): Promise<Ask> {
   const link = readFileSync(join(place.folder, 'data', 'page-link'), 'utf8').trim()
   const { headers } = await fetch(link, { redirect: 'manual' })
   const [cookie = ''] = (headers.get('set-cookie') ?? '').split(';', 1)
@@ -86,6 +88,32 @@ export async function signIn(place: Place): Promise<(path: string) => Promise<Re
     assert.is(response.status, 200, text)
     return JSON.parse(text) as Record<string, unknown>
   }
+}
+
+/** @returns what the page says of streams: the tokens of their answers, and how many have ended well */
+export async function readShown(ask: Ask): Promise<[tokens: number, ended: number]> {
+  const { sum } = (await ask('totals?range=1h&by=model&model=m')) as {
+    sum: { counts: { completionTokens: number } }
+  }
+  const { requests } = (await ask('requests?model=m')) as { requests: { end: string }[] }
+  return [sum.counts.completionTokens, requests.filter(({ end }) => end === 'done').length]
+}
+
+export async function untilShown(ask: Ask, wanted: readonly [tokens: number, ended: number]): Promise<void> {
+  let shown = 'nothing'
+  let isAsking = false
+  const look = async (): Promise<void> => {
+    isAsking = true
+    shown = await readShown(ask).then(String, String)
+    isAsking = false
+  }
+  const isShown = (): boolean => {
+    if (!isAsking) void look()
+    return shown === String(wanted)
+  }
+  await until(isShown, `the page to show ${wanted}`).catch((error: Error) => {
+    throw new Error(`${error.message}; it shows ${shown}`)
+  })
 }
 
 /** Process ids of the successors that were started, in that order. */

@@ -10,6 +10,7 @@ import { isAlive, Load, untilGone } from './scene.js'
 import {
   clearOne,
   openHeld,
+  readShown,
   refusalOf,
   replace,
   settingsOf,
@@ -17,6 +18,7 @@ import {
   startedPids,
   startOne,
   takenPids,
+  untilShown,
 } from './succession-scene.js'
 
 const test = suite<Place>('restart of a relay of one process')
@@ -147,12 +149,16 @@ test('what the last stream of an old process uses counts in the new one at once,
     () => thinwire.requests.filter(({ end }) => end === 'done').length === 3,
     'the line of the stream',
   )
+  // The page has it at once, too, and once.
+  await untilShown(ask, [600, 1])
   assert.match(await refusalOf(thinwire, '/v1/chat/completions'), 'month')
+  assert.equal(await readShown(ask), [600, 1])
   assert.not.ok(thinwire.lines.some(({ msg }) => msg === 'ended'))
   // Nothing of it counts twice, not even in the process that comes next and reads the ledger.
   kept.destroy()
   assert.is.not(await replace(thinwire), pid)
   assert.is((await ask('session')).role, 'operator')
+  await untilShown(ask, [600, 1])
   // The new process leaves its counters for the command a moment later.
   let limits = ''
   for (let tries = 0; tries < 20 && !/"used":1000\b/.test(limits); tries++)
