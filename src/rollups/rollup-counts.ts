@@ -34,6 +34,8 @@ const LATE_MS = 2_000
 export class RollupCounts implements SummarySink {
   private readonly prices: Prices | null
   private batches: RollupBatch[]
+  /** The one of `batches` to which records are added that come as lines. */
+  private lines: { readonly second: number; readonly rows: RollupRow[] } | null
   /** When the second ends, epoch milliseconds. */
   private endsAt: number
   /** Of this second, and empty ones of the second before. */
@@ -46,6 +48,7 @@ export class RollupCounts implements SummarySink {
   constructor(prices: Prices | null) {
     this.prices = prices
     this.batches = []
+    this.lines = null
     this.endsAt = 0
     this.rows = new Map()
     this.rowCount = 0
@@ -68,7 +71,15 @@ export class RollupCounts implements SummarySink {
   /** Counts a record that an earlier start of the relay could not write. @param line of the ledger */
   countLine(line: string): void {
     const row = readRecordRow(line, this.prices)?.row ?? null
-    if (row !== null) this.push({ second: Date.now() - (Date.now() % 1_000), rows: [row] })
+    if (row === null) return
+    const now = Date.now()
+    const second = now - (now % 1_000)
+    // They may be many: a batch for each would push others out.
+    if (this.lines?.second === second) this.lines.rows.push(row)
+    else {
+      this.lines = { second, rows: [row] }
+      this.push(this.lines)
+    }
   }
 
   /** Takes what was counted since the last time. */
@@ -76,6 +87,7 @@ export class RollupCounts implements SummarySink {
     this.closeSecond()
     const { batches } = this
     this.batches = []
+    this.lines = null
     return batches
   }
 
