@@ -16,6 +16,7 @@ import { ConnectionCounts } from './connection-counts.js'
 import { HeldBytes } from './held-bytes.js'
 import { OpenFiles, readFileLimit } from './open-files.js'
 import { Pipelining, STOPPED } from './pipelining.js'
+import { queueUpgrade } from './queued-upgrade.js'
 import { messageOf } from './raw-socket.js'
 import type { RequestHandler } from './request-handler.js'
 import { createServerOptions } from './server-options.js'
@@ -28,6 +29,9 @@ const TICK_MS = 250
 
 /** Milliseconds between the checks of a drain for open exchanges. */
 const DRAIN_POLL_MS = 25
+
+/** How long compressed responses that are over, or were cut, may still be read for their usage behind a drain. */
+const READ_MS = 2_000
 
 /** How long clients that are connected are still served when the next relay gets the new connections. */
 const HAND_OVER_MS = 500
@@ -193,7 +197,7 @@ export class Listener {
       this.http.closeIdleConnections()
       this.tls?.closeHandshakes()
     }
-    const cut = this.cutRest()
+    const cut = await this.cutRest()
     await closed
     return cut
   }
@@ -234,9 +238,15 @@ export class Listener {
   }
 
   /** @returns how many exchanges were open */
-  private cutRest(): number {
+  private async cutRest(): Promise<number> {
     const cut = this.handler.inFlight.size
     if (cut > 0) this.handler.bounds.hit('drainMs')
+    this.handler.cutOpen()
+    // Their clients need not wait for what is still being read.
+    this.http.closeAllConnections()
+    const deadline = performance.now() + READ_MS
+    while (!this.handler.idle && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
     this.close()
     return cut
   }
@@ -250,7 +260,8 @@ export class Listener {
   close(): void {
     clearInterval(this.clock)
     this.place = null
-    this.handler.shutDown()
+    this.handler.cutOpen()
+    this.handler.writeDown()
     this.http.close()
     this.http.closeAllConnections()
     this.tls?.closeHandshakes()
@@ -315,7 +326,13 @@ export class Listener {
   private onUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     const before = messageOf(socket)
     if (before !== undefined) {
-      this.queueUpgrade(before, req, socket, head)
+      queueUpgrade(
+        before,
+        socket,
+        new HeldBytes(socket, this.handler.context.budget, (_, bytes) => this.mayHold(socket, bytes)),
+        head,
+        (pieces) => this.onUpgrade(req, socket, pieces),
+      )
       return
     }
     if (isHandshake(req)) {
@@ -328,25 +345,6 @@ export class Listener {
     socket.unshift(Buffer.concat([withoutUpgrade(req), head]))
     this.parseAgain(socket)
     socket.resume()
-  }
-
-  /**
-   * Queues an upgrade that was pipelined after a request, until the response to that request is complete. Node has
-   * removed its listeners from the socket, so until then this function notices a client that leaves.
-   */
-  private queueUpgrade(before: ServerResponse, req: IncomingMessage, socket: Socket, head: Buffer): void {
-    const held = new HeldBytes(socket, this.handler.context.budget, (_, bytes) => this.mayHold(socket, bytes))
-    const leave = (): unknown => socket.destroy()
-    socket.on('error', ignore)
-    socket.once('end', leave)
-    held.start(head)
-    before.once('close', () => {
-      const pieces = held.end()
-      socket.removeListener('end', leave)
-      // Later bytes belong to the next reader of the socket.
-      socket.pause()
-      if (socket.writable) this.onUpgrade(req, socket, Buffer.concat(pieces))
-    })
   }
 
   private onConnect(req: IncomingMessage, socket: Socket): void {

@@ -169,13 +169,12 @@ export class RequestHandler implements MetricsSource {
   }
 
   /** Ends all open exchanges, when the time for draining is up. They are closed when this returns. */
-  shutDown(): void {
+  cutOpen(): void {
     this.inFlight.forEach((exchange) => {
       exchange.conclude('shutdown')
       destroyResponse(exchange.res)
       this.close(exchange)
     })
-    this.writeDown()
   }
 
   /** Hands all summaries to the log and the ledger now, and not some milliseconds later. */

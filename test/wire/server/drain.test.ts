@@ -1,3 +1,5 @@
+import { pbkdf2 } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { headerOf, RawClient } from '../../support/client.js'
@@ -203,6 +205,44 @@ test('requests that are open after drainMs are cut, and their responses do not l
     },
     SHORT,
   ))
+
+const EVENT = `data: {"object":"chat.completion.chunk","model":"m","choices":[],"usage":{"prompt_tokens":700,"completion_tokens":30,"total_tokens":730}}\n\n`
+
+for (const isWhole of [true, false])
+  test(`the usage of a compressed stream that ${isWhole ? 'has just ended' : 'is cut'} is read, though the thread pool is busy`, () => {
+    const isBusy = gate()
+    const script: Script = async (request) => {
+      await request.write(head('200 OK', SSE, 'content-encoding: gzip', CHUNKED))
+      await isBusy.opened
+      await request.chunk(gzipSync(EVENT))
+      if (isWhole) await request.lastChunk()
+      else await request.hang()
+    }
+    return withRelay(
+      script,
+      async (scene) => {
+        const client = await scene.client()
+        client.send(get(scene, '/v1/chat/completions'))
+        await client.sees('gzip')
+        // More than the four threads that Node has.
+        const busy = Array.from(
+          { length: 8 },
+          () => new Promise((resolve) => pbkdf2('a', 'b', 300_000, 64, 'sha512', resolve)),
+        )
+        isBusy.open()
+        if (isWhole) assert.ok((await client.response()).complete)
+        else await client.sees(Buffer.from(gzipSync(EVENT).subarray(0, 3)).toString('latin1'))
+        await scene.relay.app.drain()
+        const [record] = await scene.relay.records(1)
+        assert.equal(
+          [record?.end, record?.prompt_tokens, record?.completion_tokens, record?.usage_source],
+          [isWhole ? 'done' : 'shutdown', 700, 30, 'upstream'],
+        )
+        await Promise.all(busy)
+      },
+      { timeouts: { drainMs: 0 } },
+    )
+  })
 
 test('an HTTP/1.0 client sees a cut by a drain as a reset', () =>
   withRelay(
