@@ -23,6 +23,9 @@ const { values, positionals } = parseArgs({
 
 const print = (line: string): boolean => process.stdout.write(`${line}\n`)
 
+/** What the runner says of failures when it ends, and the lines below it: they are told again at the very end. */
+const FAILURE = /^(failed: |warning: .* failed, )/
+
 let stopped = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
@@ -54,8 +57,15 @@ async function test(wanted: string): Promise<Count & { readonly text: string }> 
     const node = await obtainNode(wanted, values.cache)
     name = node.version
     print(`node ${name}: runs the tests`)
-    const count = await runSuite(node, ROOT, positionals, print)
-    return { ...count, text: `node ${name}: ${count.passed} passed, ${count.failed} failed` }
+    const failures: string[] = []
+    let isFailure = false
+    const count = await runSuite(node, ROOT, positionals, (line) => {
+      isFailure = FAILURE.test(line) || (isFailure && line.startsWith('  '))
+      if (isFailure) failures.push(line)
+      print(line)
+    })
+    const total = `node ${name}: ${count.passed} passed, ${count.failed} failed`
+    return { ...count, text: [total, ...failures].join('\n') }
   } catch (error) {
     const text = `node ${name}: FAILED, ${error instanceof Error ? error.message : String(error)}`
     print(text)
