@@ -192,11 +192,14 @@ export const UNCACHED: Contestant = {
   everywhere: false,
 }
 
-/** Thinwire with two workers: the difference is what the way through the primary costs. */
+const WORKERS = thinwire('two-workers', ROOT, { workers: 2 })
+
+/** Thinwire with two workers, on all cores: the difference is what several processes and the primary cost. */
 export const TWO_WORKERS: Contestant = {
-  ...thinwire('two-workers', ROOT, { workers: 2 }),
+  ...WORKERS,
   baseline: true,
   everywhere: false,
+  start: (bench) => WORKERS.start({ ...bench, placement: { ...bench.placement, relay: null } }),
 }
 
 /** Viewers of the page at one time. */

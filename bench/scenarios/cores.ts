@@ -6,14 +6,17 @@ import { SHORT_ANSWER } from '../wire/plan.js'
 
 const CLIENTS = 32
 
+/** Requests a second for each process that relays: what a core carries with room to spare. */
+const RATE = 700
+
 /** Prompts that take turns, and how often each is asked: the first time misses, in each worker by itself. */
 const PROMPTS = 100
 const TIMES = 10
 
 /**
- * One process beside two workers, on the same core. CPU time for each unit of work, of the primary and the workers, says
- * what a second core would add: with 1.1 times the CPU time, two cores do 1.8 times the work. A core for each worker
- * would need a third one for clients and upstream.
+ * One process on one core beside two workers on all cores, both with as much work for each process. CPU time for each
+ * unit of work, of the primary and the workers, says what a second core adds: with 1.1 times the CPU time, two cores do
+ * 1.8 times the work. The requests of a second cannot say it on a machine whose cores clients and upstream need, too.
  */
 export const CORES: Scenario = {
   name: 'cores',
@@ -21,15 +24,34 @@ export const CORES: Scenario = {
   baselines: ['two-workers'],
   fresh: false,
   loaded: null,
-  rounds: { whole: 5, quick: 2, smoke: 1 },
+  rounds: { whole: 5, quick: 4, smoke: 1 },
   async measure(stage, running) {
-    await measureRequests(stage, running)
+    await measureRate(stage, running)
+    await measureMost(stage, running)
     await measureStreams(stage, running)
     await measureHits(stage, running)
   },
 }
 
-async function measureRequests({ driver, record, mode }: Stage, running: Running): Promise<void> {
+/** How many processes share the work. */
+function countProcesses({ name }: Running): number {
+  return name === 'two-workers' ? 2 : 1
+}
+
+async function measureRate({ driver, record, mode }: Stage, running: Running): Promise<void> {
+  const before = running.child.readAll()
+  const { responseUs } = await driver.run('openLoop', {
+    target: running,
+    plan: SHORT_ANSWER,
+    promptBytes: 2_000,
+    rate: RATE * countProcesses(running),
+    seconds: sized(mode, { whole: 4, quick: 2, smoke: 0.1 }),
+  })
+  const cpuUs = cpuBetween(before, running.child.readAll())
+  record.add('cores', 'cpu_per_request_at_a_rate', 'us', running.name, cpuUs / responseUs.length)
+}
+
+async function measureMost({ driver, record, mode }: Stage, running: Running): Promise<void> {
   const before = running.child.readAll()
   const { requests, seconds } = await driver.run('load', {
     target: running,
@@ -47,7 +69,7 @@ async function measureRequests({ driver, record, mode }: Stage, running: Running
 
 async function measureStreams(stage: Stage, running: Running): Promise<void> {
   const { record, mode } = stage
-  const streams = sized(mode, { whole: 100, quick: 100, smoke: 4 })
+  const streams = sized(mode, { whole: 100, quick: 100, smoke: 4 }) * countProcesses(running)
   const seconds = sized(mode, { whole: 3, quick: 1.5, smoke: 0.1 })
   const before = running.child.readAll()
   const { delayUs } = await runPaced(stage, running, streams, seconds, ALONE)
