@@ -21,6 +21,8 @@ export interface OwnKeyReload {
 
 /** What a relay is put together from. */
 export interface AppParts {
+  /** Epoch milliseconds: what is written to a file later may not have been read. */
+  readonly openedAt: number
   readonly fileLog: FileLog
   readonly keyring: Keyring | null
   readonly ownKeyReload: OwnKeyReload

@@ -48,6 +48,7 @@ import { openRollups } from './rollup-way.js'
  * @throws {CertificateError} if the files of `listen.tls` cannot be used
  */
 export async function createApp(given: AppOptions): Promise<App> {
+  const openedAt = Date.now()
   const options = { ...given, config: fitToWorker(given, given.config) }
   const { config, log, prices, worker = null } = options
   // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
@@ -100,20 +101,12 @@ export async function createApp(given: AppOptions): Promise<App> {
   sinks.unshift(stored, limiter)
   if (rollups !== null) sinks.push(rollups.sink)
   const thoughts = worker === null ? null : new RemoteThoughts(worker.link)
-  const handler = new RequestHandler({
-    config,
-    keyring,
-    router,
-    log,
-    sinks,
-    ledger,
-    limiter,
-    stored,
-    thoughts,
-  })
+  const served = { config, keyring, router, log, sinks, ledger, limiter, stored, thoughts }
+  const handler = new RequestHandler(served)
   await stored.load()
   const listener = new Listener(config, handler, log, certificate, worker !== null)
   const parts = {
+    openedAt,
     fileLog,
     keyring: ownKeyring,
     ownKeyReload,
@@ -217,9 +210,11 @@ export class App {
       )
     this.operators ??= await this.openOperators()
     if (source !== null) this.authorities.follow(this.current)
-    const reload = (): void => this.reload()
-    if (source !== null && file !== null) this.configWatch = new FileWatch(file, reload, configPollMs)
-    if (prices !== null) this.priceWatch = watchPriceFile(prices, this.current, this.fileLog, configPollMs)
+    const { openedAt } = this.parts
+    if (source !== null && file !== null)
+      this.configWatch = new FileWatch(file, openedAt, () => this.reload(), configPollMs)
+    if (prices !== null)
+      this.priceWatch = watchPriceFile(prices, this.current, openedAt, this.fileLog, configPollMs)
     this.certificateWatch = this.watchCertificate()
     await this.ledger?.begin()
     this.snapshot?.start()
@@ -235,11 +230,11 @@ export class App {
 
   private watchCertificate(): CertificateWatch | null {
     const { fileLog, options } = this
-    const { certificate } = this.parts
+    const { certificate, openedAt } = this.parts
     const { tls } = this.current.listen
     if (certificate === null || tls === null) return null
     const use = (next: ServerCertificate): void => this.listener.useCertificate(next)
-    const watch = new CertificateWatch(tls, certificate, use, fileLog, options.configPollMs)
+    const watch = new CertificateWatch(tls, certificate, openedAt, use, fileLog, options.configPollMs)
     this.parts.metrics?.followCertificate(() => watch.expiresAt)
     return watch
   }

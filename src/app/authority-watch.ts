@@ -19,7 +19,10 @@ export class AuthorityWatch {
     const before = this.watches
     const files = new Set(upstreams.map(({ caFile }) => caFile).filter((file) => file !== null))
     this.watches = new Map(
-      [...files].map((file) => [file, before.get(file) ?? new FileWatch(file, this.onChange, this.pollMs)]),
+      [...files].map((file) => [
+        file,
+        before.get(file) ?? new FileWatch(file, Date.now(), this.onChange, this.pollMs),
+      ]),
     )
     for (const [file, watch] of before) if (!files.has(file)) watch.close()
   }

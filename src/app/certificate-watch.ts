@@ -44,12 +44,14 @@ export class CertificateWatch {
 
   /**
    * @param current what the files had at the start
+   * @param readAt when that was read; epoch milliseconds
    * @param use called with each later certificate
    * @param pollMs time between two looks at the files
    */
   constructor(
     files: TlsFiles,
     current: ServerCertificate,
+    readAt: number,
     use: (certificate: ServerCertificate) => void,
     log: Pick<Log, 'info' | 'warn' | 'error'>,
     pollMs?: number,
@@ -61,7 +63,9 @@ export class CertificateWatch {
     this.current = current
     this.settling = null
     this.warnedAt = 0
-    this.watches = [files.cert, files.key].map((file) => new FileWatch(file, () => this.onChange(), pollMs))
+    this.watches = [files.cert, files.key].map(
+      (file) => new FileWatch(file, readAt, () => this.onChange(), pollMs),
+    )
     this.reported = null
     this.isReading = false
     this.isClosed = false

@@ -10,11 +10,13 @@ import { FileWatch } from './file-watch.js'
 /**
  * Follows the price file of the config: later requests are billed by what it says then. A file that cannot be used
  * changes nothing; the log says what is wrong with it.
+ * @param readAt when the prices in use were read; epoch milliseconds
  * @returns null if the prices come from no file
  */
 export function watchPriceFile(
   prices: Prices,
   config: Config,
+  readAt: number,
   log: Pick<Log, 'info' | 'error'>,
   pollMs?: number,
 ): FileWatch | null {
@@ -35,7 +37,7 @@ export function watchPriceFile(
   }
   const refuse = (why: string): void =>
     log.error({ file }, `the price file ${file} is not used, the relay keeps its prices: ${why}`)
-  return new FileWatch(file, () => void read(), pollMs)
+  return new FileWatch(file, readAt, () => void read(), pollMs)
 }
 
 /** @throws the error itself, if it is a fault of the relay */

@@ -28,6 +28,8 @@ interface PrimaryFilesParts {
  */
 export class PrimaryFiles {
   private readonly parts: PrimaryFilesParts
+  /** Epoch milliseconds. */
+  private readonly openedAt: number
   /** The config that the relay follows. */
   private current: Config
   private configWatch: FileWatch | null
@@ -37,6 +39,7 @@ export class PrimaryFiles {
 
   constructor(parts: PrimaryFilesParts) {
     this.parts = parts
+    this.openedAt = Date.now()
     this.current = parts.config
     this.configWatch = null
     this.priceWatch = null
@@ -44,15 +47,18 @@ export class PrimaryFiles {
     this.authorities = new AuthorityWatch(() => this.readConfig(), undefined)
   }
 
-  /** Follows the files from now on. */
-  begin(): void {
+  /**
+   * Follows the files from now on.
+   * @param readAt when what is in use was read; epoch milliseconds
+   */
+  begin(readAt = this.openedAt): void {
     const { prices, log } = this.parts
     const config = this.current
     const { file } = config
-    if (file !== null) this.configWatch = new FileWatch(file, () => this.readConfig())
+    if (file !== null) this.configWatch = new FileWatch(file, readAt, () => this.readConfig())
     this.authorities.follow(config)
-    if (prices !== null) this.priceWatch = watchPriceFile(prices, config, log)
-    this.certificateWatch = watchCertificate(config.listen, log)
+    if (prices !== null) this.priceWatch = watchPriceFile(prices, config, readAt, log)
+    this.certificateWatch = watchCertificate(config.listen, readAt, log)
   }
 
   /** Reads the config file and the files of `listen.tls` again. */
@@ -67,7 +73,7 @@ export class PrimaryFiles {
     const { tls } = config.listen
     this.close()
     this.current = mergeReloadable(this.current, { ...config, listen: { ...listen, tls }, workers, metrics })
-    this.begin()
+    this.begin(Date.now())
     // The file may have changed since the last look at it.
     this.readConfig()
   }
@@ -91,10 +97,10 @@ export class PrimaryFiles {
   }
 }
 
-function watchCertificate({ tls }: ListenConfig, log: Log): CertificateWatch | null {
+function watchCertificate({ tls }: ListenConfig, readAt: number, log: Log): CertificateWatch | null {
   if (tls === null) return null
   try {
-    return new CertificateWatch(tls, readCertificate(tls), ignore, log)
+    return new CertificateWatch(tls, readCertificate(tls), readAt, ignore, log)
   } catch (error) {
     // The workers cannot start with it, and say why.
     if (error instanceof CertificateError) return null

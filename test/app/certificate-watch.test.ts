@@ -46,7 +46,7 @@ async function withWatch(
   const log = { info: add('info'), warn: add('warn'), error: add('error') }
   const used: ServerCertificate[] = []
   const use = (next: ServerCertificate): void => void used.push(next)
-  const watch = new CertificateWatch(files, readCertificate(files), use, log, pollMs)
+  const watch = new CertificateWatch(files, readCertificate(files), Date.now(), use, log, pollMs)
   try {
     await act({ watch, used, lines, write, files })
   } finally {
