@@ -141,10 +141,13 @@ function holder(file: string): string {
         return write.call(this, bytes, ...more)
       }
       const { send } = process
+      let isCut = false
       process.send = function (message, ...more) {
         const batch = message?.thinwire
         const isSettled = Array.isArray(batch) && batch.some((value) => value?.[0] === 'settle')
-        if (isSettled && isHeld('-link')) return true
+        // What is said later does not overtake it.
+        isCut ||= isSettled && isHeld('-link')
+        if (isCut) return true
         return send.call(this, message, ...more)
       }
     }`
