@@ -53,6 +53,8 @@ export class LiveStream {
   private readonly tickMs: number
   private clock: NodeJS.Timeout | null
   private isGathering: boolean
+  /** No stream is opened any more. */
+  private isClosed: boolean
   private sentAt: number
 
   constructor(source: PageSource, tickMs: number = TICK_MS) {
@@ -62,6 +64,7 @@ export class LiveStream {
     this.tickMs = tickMs
     this.clock = null
     this.isGathering = false
+    this.isClosed = false
     this.sentAt = 0
   }
 
@@ -71,12 +74,15 @@ export class LiveStream {
 
   /**
    * Sends a viewer what comes from now on, behind what was missed.
-   * @throws {ApiRefusal} if there are too many
+   * @throws {ApiRefusal} if there are too many, or this process is about to end
    */
   open(req: IncomingMessage, res: ServerResponse, session: PageSession, isAlive: () => boolean): void {
+    if (this.isClosed) throw new ApiRefusal(503, 'ended', 'this process serves no stream any more: try again')
     this.checkRoom(session)
     res.writeHead(200, {
       ...SAFE_HEADERS,
+      // A browser that comes back may find another process.
+      connection: 'close',
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       // nginx passes on what it gets, at once.
@@ -99,8 +105,9 @@ export class LiveStream {
     this.clock ??= setInterval(() => void this.tick(), this.tickMs).unref()
   }
 
-  /** Ends all streams. */
+  /** Ends all streams, for good. */
   close(): void {
+    this.isClosed = true
     for (const viewer of [...this.viewers]) viewer.res.end()
     this.stopClock()
   }

@@ -60,6 +60,8 @@ export class PageServer {
   private readonly live: LiveStream
   private readonly routes: PageRoutes
   private readonly writer: ResponseWriter
+  /** Another process has taken over: what is answered here is the last response of its connection. */
+  private isRetired: boolean
 
   constructor({ source, assets, settings, trustedProxies, log, tickMs }: PageServerParts) {
     const { keys } = source
@@ -72,6 +74,7 @@ export class PageServer {
     const { signIn, live } = this
     this.routes = new PageRoutes({ source, assets, signIn, live, log }, settings.hosts)
     this.writer = new ResponseWriter()
+    this.isRetired = false
     this.http = createServer(
       { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 15_000, maxHeaderSize: 16_384 },
       (req, res) => void this.respond(req, res),
@@ -135,8 +138,12 @@ export class PageServer {
     return findListeningHandle(this.http)
   }
 
-  /** Stops listening, as another process has taken over: browsers connect again, and find that one. */
+  /**
+   * Stops listening, as another process has taken over. Browsers that have a connection get one more response on it,
+   * connect again, and find that process. Live streams end, and no more are opened.
+   */
   retire(): void {
+    this.isRetired = true
     this.live.close()
     this.http.close()
     this.http.closeIdleConnections()
@@ -167,7 +174,8 @@ export class PageServer {
     if (response === null) return
     // What is left of a body that nobody wants is not read on.
     const isUnread = !req.complete && hasBody(req)
-    if (isUnread) response = { ...response, headers: { ...response.headers, connection: 'close' } }
+    if (isUnread || this.isRetired)
+      response = { ...response, headers: { ...response.headers, connection: 'close' } }
     this.writer.send(req, res, response)
   }
 

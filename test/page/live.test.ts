@@ -43,6 +43,44 @@ test('a page that retires takes no new connection, lets its viewers go, and its 
     assert.is(refused, 'ECONNREFUSED')
   }))
 
+test('behind the end of a page each connection gets one more response at most, and no stream', () =>
+  withPage({ tickMs: 20 }, async (scene) => {
+    const cookie = await scene.signIn()
+    const host = `host: 127.0.0.1:${scene.port}\r\n`
+    // A connection that has sent nothing, and those with a request that is not over.
+    const [fresh, other] = [await scene.connect(), await scene.connect()]
+    const answered = gate()
+    scene.source.answerLook = () => answered.opened
+    const asked = await scene.connect()
+    asked.send(`GET /api/upstreams HTTP/1.1\r\n${host}${cookie}\r\n\r\n`)
+    const sending = await scene.connect()
+    const body = '{"secret":"wrong"}'
+    const head = `POST /api/session HTTP/1.1\r\n${host}origin: http://127.0.0.1:${scene.port}\r\n`
+    sending.send(`${head}content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n{`)
+    const viewer = await look(scene, [cookie])
+    assert.match(viewer.text, /^connection: close\r$/im)
+    await until(() => scene.source.asked.length >= 2, 'the questions')
+    scene.page.retire()
+    await viewer.closed()
+    assert.ok(parseResponse(viewer.bytes)?.complete)
+    answered.open()
+    sending.send(body.slice(1))
+    fresh.send(`GET /api/live HTTP/1.1\r\n${host}${cookie}\r\n\r\n`)
+    other.send(`GET /api/session HTTP/1.1\r\n${host}${cookie}\r\n\r\n`)
+    for (const [client, status] of [[asked, 200] as const, [sending, 401] as const]) {
+      assert.is((await client.response()).status, status)
+      assert.is((await client.response()).header('connection'), 'close')
+      assert.is(await client.closed(), 'fin')
+    }
+    // Node may have closed these two before they sent something.
+    for (const [client, status] of [[fresh, 503] as const, [other, 200] as const]) {
+      await client.closed()
+      if (client.text === '') continue
+      assert.is((await client.response()).status, status)
+      assert.is((await client.response()).header('connection'), 'close')
+    }
+  }))
+
 test('the stream goes on when the clock is set back', () =>
   withPage({ tickMs: 20 }, async (scene) => {
     const viewer = await look(scene, [await scene.signIn()])
