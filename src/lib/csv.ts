@@ -9,9 +9,18 @@ export type CsvValue = string | number | boolean | null
  * front (OWASP, "CSV Injection").
  */
 export function formatCsvTable(columns: readonly string[], rows: Iterable<readonly CsvValue[]>): string {
-  let text = `${columns.join(',')}\r\n`
-  for (const row of rows) text += `${row.map(formatCell).join(',')}\r\n`
+  let text = ''
+  for (const line of listCsvLines(columns, rows)) text += line
   return text
+}
+
+/** The same line by line, the names of the columns first. Each has its end. */
+export function* listCsvLines(
+  columns: readonly string[],
+  rows: Iterable<readonly CsvValue[]>,
+): Generator<string> {
+  yield `${columns.join(',')}\r\n`
+  for (const row of rows) yield `${row.map(formatCell).join(',')}\r\n`
 }
 
 function formatCell(value: CsvValue): string {

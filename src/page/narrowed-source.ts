@@ -31,8 +31,8 @@ export function narrowSource(source: PageSource, key: KeyRecord): PageSource {
       // How much others ask for is theirs.
       size: 0,
       list: (options) => requests.list({ ...options, filter: narrow(options.filter ?? {}) }),
-      find(id) {
-        const record = requests.find(id)
+      async find(id) {
+        const record = await requests.find(id)
         return record?.key === key.id ? record : null
       },
     },

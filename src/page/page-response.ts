@@ -42,26 +42,23 @@ export class ApiRefusal extends Error {
   }
 }
 
+/** @param body JSON */
 export function createJson(
-  value: unknown,
+  body: PageResponse['body'],
   status = 200,
   headers: Readonly<Record<string, string>> = {},
 ): PageResponse {
   const type = 'application/json; charset=utf-8'
-  return {
-    status,
-    headers: { ...headers, 'content-type': type, 'cache-control': PRIVATE },
-    body: JSON.stringify(value),
-  }
+  return { status, headers: { ...headers, 'content-type': type, 'cache-control': PRIVATE }, body }
 }
 
 export function createError({ status, code, message, headers }: ApiRefusal): PageResponse {
   const body: ApiError = { error: { code, message } }
-  return createJson(body, status, headers)
+  return createJson(JSON.stringify(body), status, headers)
 }
 
-/** @param name of the file that a browser stores */
-export function createCsv(text: string, name: string): PageResponse {
+/** @param body CSV @param name of the file that a browser stores */
+export function createCsv(body: PageResponse['body'], name: string): PageResponse {
   return {
     status: 200,
     headers: {
@@ -69,7 +66,7 @@ export function createCsv(text: string, name: string): PageResponse {
       'content-disposition': `attachment; filename="${name}"`,
       'cache-control': PRIVATE,
     },
-    body: text,
+    body,
   }
 }
 
@@ -115,8 +112,11 @@ export class ResponseWriter {
     const body = typeof response.body === 'string' ? Buffer.from(response.body) : response.body
     const hasBody = status !== 204 && status !== 304
     if (this.waitingBytes + body.length > this.maxBytes) {
-      const busy = { ...SAFE_HEADERS, 'retry-after': '5', 'content-length': '0', 'cache-control': PRIVATE }
-      res.writeHead(503, busy).end()
+      // Whether the connection stays is not a matter of the response.
+      const { connection } = headers
+      const kept = connection === undefined ? {} : { connection }
+      const rest = { 'retry-after': '5', 'content-length': '0', 'cache-control': PRIVATE }
+      res.writeHead(503, { ...SAFE_HEADERS, ...kept, ...rest }).end()
       return
     }
     res.writeHead(status, {

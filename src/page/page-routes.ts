@@ -10,6 +10,7 @@ import type { LiveStream } from './live.js'
 import { isFromOwnPage, isReadByOthers } from './origin.js'
 import { type PageTarget, readTarget } from './own-path.js'
 import { ApiRefusal, createText, type PageResponse } from './page-response.js'
+import { QuestionLimit } from './question-limit.js'
 import type { PageSession } from './sessions.js'
 import { readReturn, type SignIn } from './sign-in.js'
 import { createErrorPage, createSignInPage, STYLE, STYLE_PATH } from './sign-in-page.js'
@@ -33,9 +34,11 @@ export class PageRoutes {
   private readonly parts: PageRoutesParts
   /** In lower case. */
   private hosts: readonly string[]
+  private readonly questions: QuestionLimit
 
   constructor(parts: PageRoutesParts, hosts: readonly string[]) {
     this.parts = parts
+    this.questions = new QuestionLimit()
     this.hosts = []
     this.setHosts(hosts)
   }
@@ -124,7 +127,8 @@ export class PageRoutes {
     // What a holder may not do is refused whatever the body says.
     const body = isAction && session.key === null ? await readJson(req) : null
     const asker = { isAction, session, source, query, address: signIn.addressOf(req), log }
-    return answerApi(place, asker, body)
+    if (isAction) return answerApi(place, asker, body)
+    return this.questions.answer(session.key?.id ?? session.name, () => answerApi(place, asker, body))
   }
 
   /** Signs in for the script of the page. */

@@ -1,16 +1,16 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Keyring } from '../access/keyring.js'
 import type { Config } from '../config/config.js'
 import type { LimitClaim } from '../exchange/limit-ticket.js'
 import type { LimitState } from '../limits/counters/store.js'
 import type { Limiter } from '../limits/limiter.js'
+import { Pace } from '../rollups/pace.js'
 import type { TargetSnapshot } from '../routing/router.js'
 import type { PageKeys, PageLimits, PageRequests, PageSource, PageSums, TargetHealth } from './source.js'
 
 // Parts of a relay as the page sees them, in one process and in the primary of several.
 
-/** Counters that are read in one turn of the event loop. */
-const COUNTERS_A_TURN = 500
+/** Counters that are read at one time. */
+const COUNTERS_AT_ONCE = 200
 
 /** What a relay has for its page. */
 export interface PagedRelay {
@@ -40,13 +40,14 @@ export function createPageSource(relay: PagedRelay): PageSource {
 function createPageLimits(limiter: Limiter): PageLimits {
   return {
     async *listStates() {
+      const pace = await Pace.begin()
       let claims: LimitClaim[] = []
       for (const claim of limiter.listClaims()) {
         claims.push(claim)
-        if (claims.length < COUNTERS_A_TURN) continue
+        if (claims.length < COUNTERS_AT_ONCE) continue
         yield await limiter.readClaims(claims)
         claims = []
-        await nextTurn()
+        if (pace.isTimeUp) await pace.rest()
       }
       yield await limiter.readClaims(claims)
     },

@@ -55,13 +55,13 @@ export interface PageSums {
   lastSecond(filter: Filter): SecondSums
 }
 
-/** The last requests, as records of the ledger. */
+/** The last requests, as records of the ledger. Questions yield to others every few milliseconds. */
 export interface PageRequests {
   /** How many are kept. */
   readonly size: number
   /** The latest first. */
-  list(query: RecentQuery): readonly JsonObject[]
-  find(id: string): JsonObject | null
+  list(query: RecentQuery): Promise<readonly JsonObject[]>
+  find(id: string): Promise<JsonObject | null>
 }
 
 /** The key file. */

@@ -1,4 +1,5 @@
 import { isError } from '../ledger/read/entry.js'
+import { Pace } from './pace.js'
 import type { Filter } from './query.js'
 import { DIMENSIONS } from './shapes.js'
 
@@ -74,35 +75,38 @@ export class RecentRequests {
   }
 
   /** The latest first. */
-  list({ limit, before = null, filter = {}, onlyErrors = false }: RecentQuery): RecentRecord[] {
+  async list({
+    limit,
+    before = null,
+    filter = {},
+    onlyErrors = false,
+  }: RecentQuery): Promise<RecentRecord[]> {
+    const pace = await Pace.begin()
+    // What comes in the meantime moves none of them.
+    const lines = this.listLines()
     const found: RecentRecord[] = []
-    let at = before === null ? 0 : this.findAge(before) + 1
-    for (; at < this.count && found.length < limit; at++) {
-      const record = parseRecord(this.lineOf(at))
+    let at = before === null ? 0 : (await findAge(lines, before, pace)) + 1
+    for (; at < lines.length && found.length < limit; at++) {
+      const record = parseRecord(lines.at(-1 - at) as string)
       if (record !== null && matches(record, filter) && !(onlyErrors && !hasFailed(record)))
         found.push(record)
+      if (pace.isTimeUp) await pace.rest()
     }
     return found
   }
 
-  find(id: string): RecentRecord | null {
-    const age = this.findAge(id)
-    return age === -1 ? null : parseRecord(this.lineOf(age))
-  }
-
-  /** @returns 0 for the latest; -1 if it is not there */
-  private findAge(id: string): number {
-    const wanted = JSON.stringify(id)
-    const mark = `"id":${wanted}`
-    for (let age = 0; age < this.count; age++)
-      if (this.lineOf(age).includes(mark) && parseRecord(this.lineOf(age))?.id === id) return age
-    return -1
+  async find(id: string): Promise<RecentRecord | null> {
+    const pace = await Pace.begin()
+    const lines = this.listLines()
+    const age = await findAge(lines, id, pace)
+    return age === -1 ? null : parseRecord(lines.at(-1 - age) as string)
   }
 
   private lineOf(age: number): string {
     return this.lines[(this.at - 1 - age + 2 * this.maxRequests) % this.maxRequests] as string
   }
 
+  /** The latest last. */
   private listLines(): string[] {
     return Array.from({ length: this.count }, (_, i) => this.lineOf(this.count - 1 - i))
   }
@@ -120,6 +124,17 @@ export class RecentRequests {
     this.count = 0
     this.bytes = 0
   }
+}
+
+/** @param lines the latest last @returns 0 for the latest; -1 if it is not there */
+async function findAge(lines: readonly string[], id: string, pace: Pace): Promise<number> {
+  const mark = `"id":${JSON.stringify(id)}`
+  for (let age = 0; age < lines.length; age++) {
+    const line = lines.at(-1 - age) as string
+    if (line.includes(mark) && parseRecord(line)?.id === id) return age
+    if (pace.isTimeUp) await pace.rest()
+  }
+  return -1
 }
 
 function parseRecord(line: string): RecentRecord | null {

@@ -19,9 +19,9 @@ const MOST_GROUPS = 20
 
 /** Counts over time, by one dimension or of all requests. */
 export async function querySeries(store: Store, query: RollupQuery, by: Dimension | null): Promise<Series> {
+  const pace = await Pace.begin()
   const slots = chooseSlots(store, query.range)
   const grouping = new Grouping(store.book, query.filter, by)
-  const pace = new Pace()
   const names = by === null ? [''] : await findLargest(slots, grouping, pace)
   const shown = new Set(names)
   const drafts = new Map(names.map((name) => [name, new GroupDraft(name, slots.count)]))

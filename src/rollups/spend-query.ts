@@ -19,6 +19,9 @@ const WEEK_MS = 7 * DAY_MS
 /** Most rows of a dimension. */
 const MOST_ROWS = 200
 
+/** Rows that are collected before the smallest are dropped. */
+const MOST_COLLECTED = 4 * MOST_ROWS
+
 /** What was spent. */
 interface Spent {
   costNano: number
@@ -41,6 +44,7 @@ export async function querySpend(
   filter: Filter,
   completeFrom: number | null,
 ): Promise<{ readonly spend: Spend; readonly keys: Map<string, SeriesSpent> }> {
+  const pace = await Pace.begin()
   const { calendar, book, tags } = store
   const now = store.now()
   const ring = store.rings.hours
@@ -52,7 +56,6 @@ export async function querySpend(
   const grouping = new Grouping(book, filter, null)
   const bySeries = new Map<number, SeriesSpent>()
   const hours = new HourCosts(now)
-  const pace = new Pace()
   // The counts are enough.
   const sums = new Float64Array(COUNTS.length)
   const first = ring.numberOf(Math.min(month.from, now - WEEK_MS - HOUR_MS))
@@ -86,26 +89,29 @@ export async function querySpend(
     forecastNano: hours.forecast(spent.costNano, of.to, knownSince),
   })
   const byNames = DIMENSIONS.map(() => new Map<string, SeriesSpent>())
-  for (const [series, spent] of bySeries)
+  for (const [series, spent] of bySeries) {
     for (const [i, name] of book.namesOf(series).entries()) addRow(byNames[i], name, spent)
+    if (pace.isTimeUp) await pace.rest()
+  }
   const byTag = new Map<string, SeriesSpent>()
   for (const [at, { series, tag, costNano, tokens, requests }] of tags.list(month.from)) {
+    if (pace.isTimeUp) await pace.rest()
     if (grouping.groupOf(series) === null) continue
     const todayNano = at >= day.from ? costNano : 0
     addRow(byTag, tag, { todayNano, monthNano: costNano, monthTokens: tokens, monthRequests: requests })
   }
-  const rowsOf = (dimension: SpendDimension): SpendRow[] =>
-    listRows(dimension === 'tag' ? byTag : byNames[DIMENSIONS.indexOf(dimension)])
+  const rowsOf = (dimension: SpendDimension): Promise<SpendRow[]> =>
+    listRows(dimension === 'tag' ? byTag : byNames[DIMENSIONS.indexOf(dimension)], pace)
   return {
     spend: {
       today: period(day, today),
       month: period(month, wholeMonth),
       by: {
-        team: rowsOf('team'),
-        user: rowsOf('user'),
-        key: rowsOf('key'),
-        model: rowsOf('model'),
-        tag: rowsOf('tag'),
+        team: await rowsOf('team'),
+        user: await rowsOf('user'),
+        key: await rowsOf('key'),
+        model: await rowsOf('model'),
+        tag: await rowsOf('tag'),
       },
       days: days.map(({ from, spent }) => ({ from, costNano: spent.costNano, tokens: spent.tokens })),
     },
@@ -168,9 +174,19 @@ function addRow(rows: Map<string, SeriesSpent> | undefined, name: string, spent:
   row.monthRequests += spent.monthRequests
 }
 
-function listRows(rows: Map<string, SeriesSpent> | undefined): SpendRow[] {
-  return [...(rows ?? [])]
-    .map(([name, spent]) => ({ name, ...spent }))
+/** The largest. */
+async function listRows(rows: Map<string, SeriesSpent> | undefined, pace: Pace): Promise<SpendRow[]> {
+  let found: SpendRow[] = []
+  for (const [name, spent] of rows ?? []) {
+    found.push({ name, ...spent })
+    if (found.length >= MOST_COLLECTED) found = takeLargest(found)
+    if (pace.isTimeUp) await pace.rest()
+  }
+  return takeLargest(found)
+}
+
+function takeLargest(rows: SpendRow[]): SpendRow[] {
+  return rows
     .sort(
       (a, b) => b.monthNano - a.monthNano || b.monthRequests - a.monthRequests || (a.name < b.name ? -1 : 1),
     )

@@ -14,10 +14,10 @@ interface Group {
 
 /** Sums up a range by one dimension. */
 export async function queryTotals(store: Store, query: RollupQuery, by: Dimension): Promise<TotalsTable> {
+  const pace = await Pace.begin()
   const { ring, from, first, perStep, count, stepMs } = chooseSlots(store, query.range)
   const grouping = new Grouping(store.book, query.filter, by)
   const groups = new Map<string, Group>()
-  const pace = new Pace()
   for (let number = first; number < first + count * perStep; number++) {
     const at = ring.startOf(number)
     ring.sumUp(number, (series) => {
@@ -37,6 +37,7 @@ export async function queryTotals(store: Store, query: RollupQuery, by: Dimensio
   for (const { sums, lastAt } of groups.values()) {
     addSums(all.sums, sums)
     all.lastAt = Math.max(all.lastAt, lastAt)
+    if (pace.isTimeUp) await pace.rest()
   }
   const rows: TotalsRow[] = []
   const now = store.now()
@@ -61,10 +62,10 @@ export async function queryCodes(
   codes: readonly string[],
   codesAt: number,
 ): Promise<{ readonly code: string; readonly count: number }[]> {
+  const pace = await Pace.begin()
   const { ring, first, perStep, count } = chooseSlots(store, query.range)
   const grouping = new Grouping(store.book, query.filter, null)
   const sums = createSums()
-  const pace = new Pace()
   for (let number = first; number < first + count * perStep; number++) {
     ring.sumUp(number, (series) => (grouping.groupOf(series) === null ? null : sums))
     if (pace.isTimeUp) await pace.rest()

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { Assets } from '../../src/page/assets.js'
 import { ResponseWriter } from '../../src/page/page-response.js'
 import { TOKEN, withPage } from '../support/page/scene.js'
-import { until } from '../support/until.js'
+import { gate, until } from '../support/until.js'
 
 test('a HEAD is answered as a GET, without the body', () =>
   withPage({}, async (scene) => {
@@ -258,6 +258,35 @@ test('clients that do not read hold a bounded amount of memory, and are cut in t
     )
     slow.resume()
     await slow.closed()
+  }))
+
+test('questions are answered a few at a time, and one who asks too much gets no more', () =>
+  withPage({}, async (scene) => {
+    const answered = gate()
+    let [running, most] = [0, 0]
+    Object.assign(scene.source.sums, {
+      async spend() {
+        most = Math.max(most, ++running)
+        await answered.opened
+        running--
+        return {}
+      },
+    })
+    const [one, other] = [await scene.signIn(), await scene.signIn()]
+    const all = Array.from({ length: 20 }, () => scene.ask('GET', '/api/spend', [one]))
+    let busy = 0
+    for (const asked of all)
+      void asked.then(({ status }) => {
+        if (status === 503) busy++
+      })
+    await until(() => busy === 4, 'those that are too many')
+    const theirs = scene.ask('GET', '/api/spend', [other])
+    answered.open()
+    assert.is((await theirs).status, 200)
+    const statuses = (await Promise.all(all)).map(({ status }) => status)
+    assert.is(statuses.filter((status) => status === 200).length, 16)
+    assert.is(most, 4)
+    assert.is((await scene.ask('GET', '/api/spend', [one])).status, 200)
   }))
 
 test.run()

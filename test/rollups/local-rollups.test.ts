@@ -80,7 +80,7 @@ test('a record of a start that was killed counts with the start that completes i
     (writer, seq) => `{"v":1,"id":"tw-9","seq":${seq},"writer":"${writer}","ts":"${ts}","end":"crashed"}\n`,
   )
   await until(() => count() === 1, 'the record')
-  assert.is(local.recent.find('tw-9')?.end, 'crashed')
+  assert.is((await local.recent.find('tw-9'))?.end, 'crashed')
   await end()
 })
 

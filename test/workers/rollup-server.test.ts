@@ -65,7 +65,7 @@ test('the primary has what all workers count, and their last records', async ({ 
   const count = countRequests(server)
   await until(() => count() === 6, 'all requests')
   assert.is(server.recent.size, 6)
-  assert.is.not(server.recent.find('tw-3-2'), null)
+  assert.is.not(await server.recent.find('tw-3-2'), null)
   for (const { reporter, ledger } of workers) {
     reporter.close()
     await ledger.close()

@@ -1,5 +1,5 @@
-import { formatCsvTable } from '../../lib/csv.js'
 import type { Log } from '../../observe/log.js'
+import { formatLargeCsv, formatLargeJson } from '../large-body.js'
 import { narrowSource } from '../narrowed-source.js'
 import { ApiRefusal, createCsv, createJson, type PageResponse } from '../page-response.js'
 import { Parameters } from '../parameters.js'
@@ -28,10 +28,10 @@ interface ServedView {
 function serveView<T>(view: View<T>): ServedView {
   return {
     hasTable: view.toTable !== null,
-    answer: async (call) => createJson(await view.read(call)),
+    answer: async (call) => createJson(await formatLargeJson(await view.read(call))),
     async answerAsTable(call, name) {
       const { columns, rows } = view.toTable?.(await view.read(call), call) ?? { columns: [], rows: [] }
-      return createCsv(formatCsvTable(columns, rows), `thinwire-${name}.csv`)
+      return createCsv(await formatLargeCsv(columns, rows), `thinwire-${name}.csv`)
     },
   }
 }
@@ -128,7 +128,7 @@ export async function answerApi(
     const value = (await place.action?.act(call)) ?? null
     return value === null
       ? { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }
-      : createJson(value)
+      : createJson(JSON.stringify(value))
   }
   const { view, isCsv, name } = place
   if (view === null) throw new ApiRefusal(404, 'not_found', 'there is nothing at this path')

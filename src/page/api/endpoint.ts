@@ -23,7 +23,8 @@ export interface ApiCall {
 
 export interface CsvTable {
   readonly columns: readonly string[]
-  readonly rows: readonly (readonly CsvValue[])[]
+  /** Made one by one as they are written: there may be thousands. */
+  readonly rows: Iterable<readonly CsvValue[]>
 }
 
 /** What the API has at one path. Whoever signed in may GET it. */

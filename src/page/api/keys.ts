@@ -1,7 +1,8 @@
 import type { StoredKey } from '../../access/key-lines.js'
+import { Pace } from '../../rollups/pace.js'
 import type { KeyList, KeyRow } from '../shapes.js'
 import type { View } from './endpoint.js'
-import { toIso, toUsd } from './table-columns.js'
+import { listRows, toIso, toUsd } from './table-columns.js'
 
 /** All keys, or the own one. */
 export const keysView: View<KeyList> = {
@@ -10,7 +11,13 @@ export const keysView: View<KeyList> = {
     const { keys, sums } = source
     if (keys === null) return { keys: [] }
     const months = await sums.keyMonths()
-    const rows = keys.list().map((key) => toRow(key, months.get(key.id), sums.lastSeen(key.id)))
+    const rows: KeyRow[] = []
+    const pace = await Pace.begin()
+    // There may be thousands.
+    for (const key of keys.list()) {
+      rows.push(toRow(key, months.get(key.id), sums.lastSeen(key.id)))
+      if (pace.isTimeUp) await pace.rest()
+    }
     return { keys: rows.reverse() }
   },
   toTable({ keys }) {
@@ -19,7 +26,7 @@ export const keysView: View<KeyList> = {
         ...['id', 'env', 'team', 'user', 'created_at', 'expires_at', 'revoked_at', 'models', 'addresses'],
         ...['rules', 'last_at', 'month_usd', 'month_requests'],
       ],
-      rows: keys.map((key) => [
+      rows: listRows(keys, (key) => [
         ...[key.id, key.env, key.team, key.user],
         ...[toIso(key.createdAt), toIso(key.expiresAt), toIso(key.revokedAt)],
         ...[key.models?.join(' ') ?? null, key.addresses?.join(' ') ?? null],
@@ -35,10 +42,15 @@ function toRow(
   lastAt: number | null,
 ): KeyRow {
   return {
-    ...{ id, env, team, user, models, addresses },
+    id,
+    env,
+    team,
+    user,
     createdAt: toMs(issuedAt),
     expiresAt: toMs(expiresAt),
     revokedAt: toMs(revokedAt),
+    models,
+    addresses,
     rules: limits?.length ?? 0,
     lastAt,
     monthNano: month?.monthNano ?? 0,

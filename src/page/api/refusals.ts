@@ -8,16 +8,14 @@ export const refusalsView: View<Refusals> = {
     const query = { range: parameters.readRange(now), filter: parameters.readFilter() }
     readTable(parameters)
     parameters.end()
+    const codes = await source.sums.refusalCodes(query)
     const rules = [...source.limits.refusals].map(({ rule, kind, count, observed }) => ({
       rule,
       reason: kind,
       count,
       observed,
     }))
-    return {
-      rules: rules.sort((one, other) => other.count - one.count),
-      codes: await source.sums.refusalCodes(query),
-    }
+    return { rules: rules.sort((one, other) => other.count - one.count), codes }
   },
   toTable({ rules, codes }, { parameters }) {
     return readTable(parameters) === 'rules'

@@ -10,13 +10,14 @@ const USUAL_ROWS = 50
 
 /** The last requests. */
 export const requestsView: View<RequestList> = {
-  read({ source, parameters }) {
+  async read({ source, parameters }) {
     const limit = parameters.readCount('limit', MOST_ROWS, USUAL_ROWS)
     const before = parameters.readRequestId('before')
     const onlyErrors = parameters.readFlag('errors')
     const filter = parameters.readFilter()
     parameters.end()
-    const requests = source.requests.list({ limit, before, filter, onlyErrors }).map(toRow)
+    const records = await source.requests.list({ limit, before, filter, onlyErrors })
+    const requests = records.map(toRow)
     return { requests, kept: Math.max(source.requests.size, requests.length) }
   },
   toTable({ requests }) {
@@ -55,9 +56,9 @@ export const requestsView: View<RequestList> = {
 
 /** One request, with its phases. */
 export const requestView: View<RequestDetail> = {
-  read({ source, parameters, id }) {
+  async read({ source, parameters, id }) {
     parameters.end()
-    const record = REQUEST_ID.test(id) ? source.requests.find(id) : null
+    const record = REQUEST_ID.test(id) ? await source.requests.find(id) : null
     if (record === null)
       throw new ApiRefusal(404, 'unknown_request', 'this request is not among those that are kept')
     return toDetail(record)

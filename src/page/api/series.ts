@@ -1,3 +1,4 @@
+import type { CsvValue } from '../../lib/csv.js'
 import type { Series } from '../shapes.js'
 import type { View } from './endpoint.js'
 import { toIso } from './table-columns.js'
@@ -13,14 +14,12 @@ export const seriesView: View<Series> = {
   /** One row for each group and slot that has something. */
   toTable({ from, stepMs, slots, groups }) {
     const names = [...new Set(groups.flatMap(({ counts }) => Object.keys(counts)))] as (keyof typeof NONE)[]
-    const rows = groups.flatMap(({ name, counts }) =>
-      Array.from({ length: slots }, (_, slot) => [
-        toIso(from + slot * stepMs),
-        name,
-        ...names.map((count) => counts[count]?.[slot] ?? 0),
-      ]),
-    )
-    return { columns: ['from', 'name', ...names], rows }
+    function* listRows(): Generator<readonly CsvValue[]> {
+      for (const { name, counts } of groups)
+        for (let slot = 0; slot < slots; slot++)
+          yield [toIso(from + slot * stepMs), name, ...names.map((count) => counts[count]?.[slot] ?? 0)]
+    }
+    return { columns: ['from', 'name', ...names], rows: listRows() }
   },
 }
 

@@ -24,6 +24,14 @@ export function listLatencies(latencies: Latencies | null): CsvValue[] {
   return DURATIONS.flatMap((name) => [latencies?.[name].p50 ?? null, latencies?.[name].p99 ?? null])
 }
 
+/** The rows of a table of some things. */
+export function* listRows<T>(
+  things: Iterable<T>,
+  toCells: (thing: T) => readonly CsvValue[],
+): Generator<readonly CsvValue[]> {
+  for (const thing of things) yield toCells(thing)
+}
+
 export function toUsd(nano: number): number {
   return nano / 1e9
 }

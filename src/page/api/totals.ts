@@ -1,6 +1,13 @@
 import type { TotalsTable } from '../shapes.js'
 import type { View } from './endpoint.js'
-import { COUNT_COLUMNS, LATENCY_COLUMNS, listCounts, listLatencies, toIso } from './table-columns.js'
+import {
+  COUNT_COLUMNS,
+  LATENCY_COLUMNS,
+  listCounts,
+  listLatencies,
+  listRows,
+  toIso,
+} from './table-columns.js'
 
 /** Sums of a range, by one dimension. */
 export const totalsView: View<TotalsTable> = {
@@ -13,7 +20,7 @@ export const totalsView: View<TotalsTable> = {
   toTable({ by, rows }) {
     return {
       columns: [by, ...COUNT_COLUMNS, ...LATENCY_COLUMNS, 'last_at'],
-      rows: rows.map(({ name, counts, latencies, lastAt }) => [
+      rows: listRows(rows, ({ name, counts, latencies, lastAt }) => [
         name,
         ...listCounts(counts),
         ...listLatencies(latencies),

@@ -272,7 +272,7 @@ test('the last records of the ledger are there after a start, in their order', a
   const { recent, rebuilder } = createScene([root])
   await rebuilder.readAll(await rebuilder.look())
   assert.equal(
-    recent.list({ limit: 9 }).map(({ seq }) => seq),
+    (await recent.list({ limit: 9 })).map(({ seq }) => seq),
     [4, 3, 2, 1],
   )
 })

@@ -112,7 +112,7 @@ export function createFakeSource(keyFile: string | null, keyIds: string[] = []):
     },
     requests: {
       size: 2_000,
-      list({ limit, filter = {}, onlyErrors = false }) {
+      async list({ limit, filter = {}, onlyErrors = false }) {
         asked.push({ what: 'requests', filter })
         const all = Array.from({ length: 200 }, (_, k) => fakeRecord(k, source))
         return all
@@ -120,7 +120,7 @@ export function createFakeSource(keyFile: string | null, keyIds: string[] = []):
           .filter(({ status }) => !onlyErrors || Number(status) >= 400)
           .slice(0, limit)
       },
-      find(id) {
+      async find(id) {
         const [, k] = /^tw-0-(\d+)$/.exec(id) ?? []
         return k === undefined ? null : fakeRecord(Number(k), source)
       },
