@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { findHeader } from '../http/flat-headers.js'
+import { Pace } from '../rollups/pace.js'
 import { narrowSource } from './narrowed-source.js'
 import { ApiRefusal, SAFE_HEADERS } from './page-response.js'
 import type { PageSession } from './sessions.js'
@@ -108,8 +109,10 @@ export class LiveStream {
   /** Ends all streams, for good. */
   close(): void {
     this.isClosed = true
-    for (const viewer of [...this.viewers]) viewer.res.end()
-    this.stopClock()
+    for (const viewer of [...this.viewers]) {
+      this.forget(viewer)
+      viewer.res.end()
+    }
   }
 
   private checkRoom({ name, key }: PageSession): void {
@@ -169,7 +172,11 @@ export class LiveStream {
     for (const { audience, session } of this.viewers) audiences.set(audience, session)
     const keys = [...audiences.keys()].filter((audience) => audience !== OPERATORS)
     const look = await this.source.look({ all: audiences.has(OPERATORS), keys })
-    for (const [audience, session] of audiences) this.send(audience, this.describe(session, look))
+    const pace = await Pace.begin()
+    for (const [audience, session] of audiences) {
+      this.send(audience, this.describe(session, look))
+      if (pace.isTimeUp) await pace.rest()
+    }
     for (const audience of this.kept.keys()) this.trim(audience)
   }
 

@@ -66,8 +66,7 @@ export class PageRoutes {
     switch (path) {
       case '/':
         if (!isRead) return refuseMethod(READ)
-        // To look ahead is not to sign in, and would use the token up.
-        if (query.has('token') && req.method === 'GET' && !isLookAhead(req))
+        if (query.has('token') && req.method === 'GET' && isVisit(req))
           return signIn.followLink(req, { path, query }, signIn.find(req))
         return assets?.createIndex(req.rawHeaders) ?? createErrorPage(503, UNBUILT)
       case '/sign-in':
@@ -179,8 +178,13 @@ function refuseMethod(methods: readonly string[]): PageResponse {
   return createErrorPage(405, `This path takes ${allow}.`, { allow })
 }
 
-/** Browsers fetch pages ahead that somebody may want to see. */
-function isLookAhead({ rawHeaders }: IncomingMessage): boolean {
+/**
+ * Whether somebody follows a link. Browsers also fetch pages ahead that somebody may want to see, which would use the
+ * token up. A page of others may show pictures from here: each would be a try with a wrong token, and nobody at this
+ * address could sign in any more.
+ */
+function isVisit({ rawHeaders }: IncomingMessage): boolean {
   const purpose = findHeader(rawHeaders, 'sec-purpose') ?? findHeader(rawHeaders, 'purpose') ?? ''
-  return /prefetch|preview|prerender/i.test(purpose)
+  const destination = findHeader(rawHeaders, 'sec-fetch-dest') ?? 'document'
+  return !/prefetch|preview|prerender/i.test(purpose) && destination === 'document'
 }

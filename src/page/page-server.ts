@@ -44,6 +44,9 @@ export interface PageServerParts {
 /** Operators and holders of keys are few, and each browser has six connections at most. */
 const MOST_CONNECTIONS = 256
 
+/** Milliseconds between two lines about connections for which there is no room. */
+const DROP_LOG_MS = 60_000
+
 /** A connection on which nothing moves for so long is closed; milliseconds. */
 const QUIET_MS = 30_000
 
@@ -62,6 +65,8 @@ export class PageServer {
   private readonly writer: ResponseWriter
   /** Another process has taken over: what is answered here is the last response of its connection. */
   private isRetired: boolean
+  /** `performance.now()` of the last line about a connection for which there was no room. */
+  private droppedAt: number
 
   constructor({ source, assets, settings, trustedProxies, log, tickMs }: PageServerParts) {
     const { keys } = source
@@ -75,12 +80,21 @@ export class PageServer {
     this.routes = new PageRoutes({ source, assets, signIn, live, log }, settings.hosts)
     this.writer = new ResponseWriter()
     this.isRetired = false
+    this.droppedAt = Number.NEGATIVE_INFINITY
     this.http = createServer(
-      { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 15_000, maxHeaderSize: 16_384 },
+      {
+        requestTimeout: 10_000,
+        headersTimeout: 5_000,
+        // Node looks whether one of these is over only so often.
+        connectionsCheckingInterval: 5_000,
+        keepAliveTimeout: 15_000,
+        maxHeaderSize: 16_384,
+      },
       (req, res) => void this.respond(req, res),
     )
     this.http.maxConnections = MOST_CONNECTIONS
     this.http.setTimeout(QUIET_MS)
+    this.http.on('drop', () => this.onDrop())
     this.http.on('upgrade', (_, socket) => socket.destroy())
     this.http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => void this.respond(req, res))
   }
@@ -155,6 +169,17 @@ export class PageServer {
     this.token.spend()
     this.http.close()
     this.http.closeAllConnections()
+  }
+
+  /** Nobody can look, and does not know why. */
+  private onDrop(): void {
+    const now = performance.now()
+    if (now - this.droppedAt < DROP_LOG_MS) return
+    this.droppedAt = now
+    this.log.warn(
+      { most: MOST_CONNECTIONS },
+      `page: all ${MOST_CONNECTIONS} connections are taken: one was closed`,
+    )
   }
 
   private async respond(req: IncomingMessage, res: ServerResponse): Promise<void> {

@@ -260,6 +260,27 @@ test('clients that do not read hold a bounded amount of memory, and are cut in t
     await slow.closed()
   }))
 
+test('connections that send nothing are bounded, and one too many is logged once', () =>
+  withPage({}, async (scene) => {
+    const silent = await Promise.all(Array.from({ length: 256 }, () => scene.connect()))
+    const more = await Promise.all([scene.connect(), scene.connect()])
+    for (const client of more) await client.closed()
+    const lines = scene.logged.filter((line) => line.includes('all 256 connections are taken'))
+    assert.is(lines.length, 1)
+    const [first] = silent
+    first?.send('GET /sign-in HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    assert.is((await first?.response())?.status, 200)
+    for (const client of silent.slice(1, 9)) client.destroy()
+    let isIn = false
+    const tryIn = async (): Promise<void> => {
+      const client = await scene.connect()
+      client.send('GET /sign-in HTTP/1.1\r\nhost: localhost\r\n\r\n')
+      await until(() => client.ending !== null || client.text.includes('<form'), 'an answer, or the end')
+      isIn = client.text.includes('<form')
+    }
+    while (!isIn) await tryIn()
+  }))
+
 test('questions are answered a few at a time, and one who asks too much gets no more', () =>
   withPage({}, async (scene) => {
     const answered = gate()

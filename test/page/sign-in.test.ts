@@ -133,6 +133,18 @@ test('who tries tokens has to wait, and others need not', () =>
     assert.match(scene.logged.join('\n'), /192\.0\.2\.1/)
   }))
 
+test('pictures and frames in a page of others use no token up, and keep nobody from a sign-in', () =>
+  withPage({}, async (scene) => {
+    const token = scene.page.printToken()
+    const others = ['sec-fetch-site: cross-site', 'sec-fetch-mode: no-cors']
+    for (const what of ['image', 'iframe', 'empty', 'script', 'style'])
+      for (const tried of ['wrong', 'wrong', 'wrong', token])
+        await scene.ask('GET', `/?token=${tried}`, [...others, `sec-fetch-dest: ${what}`])
+    assert.not.match(scene.logged.join('\n'), 'a sign-in has failed')
+    const visit = ['sec-fetch-site: none', 'sec-fetch-mode: navigate', 'sec-fetch-dest: document']
+    assert.is((await scene.ask('GET', `/?token=${token}`, visit)).header('location'), '/')
+  }))
+
 test('a session ends when its key is revoked, and such a key signs nobody in', () =>
   withPage({}, async (scene) => {
     const cookie = await scene.signIn(scene.one.key)
