@@ -127,6 +127,7 @@ test('a request needs one host', () =>
       'GET /sign-in HTTP/1.0\r\n\r\n',
       'GET /sign-in HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n',
       'GET /sign-in HTTP/1.1\r\nhost: localhost, evil.example\r\n\r\n',
+      `GET /sign-in HTTP/1.1\r\nhost: localhost\r\n${'a:\r\n'.repeat(2_100)}host: evil.example\r\n\r\n`,
       'GET /sign-in HTTP/1.1\r\nhost: user@localhost\r\n\r\n',
     ]) {
       const client = await scene.connect()
