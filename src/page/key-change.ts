@@ -14,6 +14,8 @@ export type KeyChangeTask = KeyFileChange & {
   readonly file: string
   /** The session, for the audit. */
   readonly page: string
+  /** The relay knows keys of this file: if it is gone or empty, what is written now must not be all that there is. */
+  readonly hasKeys: boolean
 }
 
 /** What the thread says at its end. */

@@ -93,6 +93,8 @@ export class PageServer {
       (req, res) => void this.respond(req, res),
     )
     this.http.maxConnections = MOST_CONNECTIONS
+    // Else Node leaves those behind the first 2,000 out, and nobody sees a second Host.
+    this.http.maxHeadersCount = 0
     this.http.setTimeout(QUIET_MS)
     this.http.on('drop', () => this.onDrop())
     this.http.on('upgrade', (_, socket) => socket.destroy())

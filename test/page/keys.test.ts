@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadAudit } from '../../src/access/audit.js'
@@ -100,6 +100,38 @@ test('a key file that cannot be used is told of, and the page goes on', () =>
     assert.is(response.status, 503)
     assert.match(response.body.toString(), /key_file.*name a file, not a folder/)
     rmSync(scene.keyFile, { recursive: true })
+  }))
+
+test('while the key file is away or empty, no other one is begun: the keys of all others would be gone', () =>
+  withSender(async (scene, send) => {
+    const order = { env: 'a', team: 'b', user: 'c' }
+    const text = readFileSync(scene.keyFile)
+    const away: ReadonlyArray<readonly [leave: () => void, message: RegExp]> = [
+      [() => rmSync(scene.keyFile), /key_file.*ENOENT.*put it back/],
+      [() => writeFileSync(scene.keyFile, ''), /key_file.*EMPTIED.*put its lines back/],
+    ]
+    for (const [leave, message] of away) {
+      leave()
+      for (const path of [
+        'keys',
+        `keys/${scene.one.record.id}/rotate`,
+        `keys/${scene.one.record.id}/revoke`,
+      ]) {
+        const response = await send(path, path === 'keys' ? order : {})
+        assert.is(response.status, 503)
+        assert.match(response.body.toString(), message)
+      }
+      await scene.signIn(scene.other.key)
+    }
+    writeFileSync(scene.keyFile, text)
+    assert.is((await send('keys', order)).status, 200)
+    await scene.signIn(scene.other.key)
+  }))
+
+test('the first key may be issued here, where there is no file yet', () =>
+  withSender(async (scene, send) => {
+    rmSync(scene.keyFile)
+    Object.assign(scene.source.keys ?? {}, { list: () => [] })
     assert.is((await send('keys', { env: 'a', team: 'b', user: 'c' })).status, 200)
   }))
 

@@ -54,13 +54,15 @@ async function change(call: ApiCall, what: KeyFileChange): Promise<NewKey> {
   const { source, session, address, log } = call
   if (source.keys === null) throw new ApiRefusal(409, 'no_key_file', 'this relay has no key file')
   const page = `${session.name}${address === null ? '' : ` from ${address}`}`
-  const { id, key, problem } = await changeKeyFile({ file: source.keys.file, page, ...what })
+  const { keys } = source
+  const hasKeys = keys.list().length > 0
+  const { id, key, problem } = await changeKeyFile({ file: keys.file, page, hasKeys, ...what })
   log.info(
     { key: id, session: session.name, client_address: address },
     `page: ${DONE[what.op]} the key ${id}`,
   )
   if (problem !== null) log.warn({}, `page: ${problem}`)
-  source.keys.reload()
+  keys.reload()
   return { id, key }
 }
 
