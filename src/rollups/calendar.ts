@@ -5,6 +5,17 @@ const DAY_MS = 86_400_000
 /** Starts that are kept. */
 const MAX_KEPT = 20_000
 
+/** Days around now whose clocks are looked at. */
+const DAYS_BEFORE = 92
+const DAYS_AFTER = 400
+
+/** The slots that stand for hours. */
+export interface HourSlots {
+  readonly slotMs: number
+  /** Slots begin at this moment and multiples of their length from it. */
+  readonly phaseMs: number
+}
+
 /** Days and months in a time zone. */
 export class Calendar {
   readonly zone: Zone
@@ -42,10 +53,19 @@ export class Calendar {
     }
   }
 
-  /** Milliseconds from full hours UTC to those of the zone. */
-  hourPhaseAt(at: number): number {
-    const hour = 3_600_000
-    return ((-this.zone.offsetAt(at) % hour) + hour) % hour
+  /**
+   * Finds slots of an hour, or of a part of it, of which the days of the zone are whole numbers: in the 90 days before
+   * a moment and for more than a year from then on. On Lord Howe Island the summer time is half an hour.
+   */
+  findHours(at: number): HourSlots {
+    const offsets: number[] = []
+    for (let day = -DAYS_BEFORE; day <= DAYS_AFTER; day++) offsets.push(this.zone.offsetAt(at + day * DAY_MS))
+    const [first = 0] = offsets
+    const slotMs = [4, 2]
+      .map((quarters) => quarters * QUARTER_MS)
+      .find((ms) => offsets.every((one) => (one - first) % ms === 0))
+    const length = slotMs ?? QUARTER_MS
+    return { slotMs: length, phaseMs: ((-first % length) + length) % length }
   }
 
   private findStart(at: number, days: number): number {

@@ -1,5 +1,6 @@
 import { DURATIONS, findQuantiles } from './buckets.js'
 import { KEY, KEYS, keyOfBucket } from './layout.js'
+import { formatOwner } from './owner.js'
 import type { Filter } from './query.js'
 import type { SeriesBook } from './series-book.js'
 import {
@@ -11,6 +12,15 @@ import {
   type Quantiles,
   type SlotLatencies,
 } from './shapes.js'
+
+const TEAM_AT = DIMENSIONS.indexOf('team')
+const USER_AT = DIMENSIONS.indexOf('user')
+
+/** What a series belongs to by a dimension. @param at index of the dimension @param names of the series */
+export function nameOfGroup(at: number, names: readonly string[]): string {
+  const name = names[at] ?? ''
+  return at === USER_AT ? formatOwner(names[TEAM_AT] ?? '', name) : name
+}
 
 /** Which series a filter lets through, and to which group they belong. Answers are kept by the number of the series. */
 export class Grouping {
@@ -35,8 +45,11 @@ export class Grouping {
     const known = this.known[series]
     if (known !== undefined) return known
     const names = this.book.namesOf(series)
-    const passes = this.filter.every(([i, wanted]) => wanted.has(names[i] ?? ''))
-    const group = passes ? (this.at === -1 ? '' : (names[this.at] ?? '')) : null
+    // A person can be asked for with the team and without.
+    const passes = this.filter.every(
+      ([i, wanted]) => wanted.has(nameOfGroup(i, names)) || wanted.has(names[i] ?? ''),
+    )
+    const group = passes ? (this.at === -1 ? '' : nameOfGroup(this.at, names)) : null
     this.known[series] = group
     return group
   }

@@ -1,4 +1,5 @@
 import { isError } from '../ledger/read/entry.js'
+import { formatOwner } from './owner.js'
 import { Pace } from './pace.js'
 import type { Filter } from './query.js'
 import { DIMENSIONS } from './shapes.js'
@@ -148,9 +149,16 @@ function parseRecord(line: string): RecentRecord | null {
 function matches(record: RecentRecord, filter: Filter): boolean {
   return DIMENSIONS.every((dimension) => {
     const names = filter[dimension]
-    const name = record[dimension]
-    return names === undefined || names.includes(typeof name === 'string' ? name : '')
+    if (names === undefined) return true
+    const name = textOf(record[dimension])
+    return (
+      names.includes(name) || (dimension === 'user' && names.includes(formatOwner(textOf(record.team), name)))
+    )
   })
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 function hasFailed({ status, end, stream_error }: RecentRecord): boolean {

@@ -17,6 +17,8 @@ const DURATION_FIELDS = ['upstream_ttfb_ms', 'ttft_ms', 'total_ms', 'overhead_us
 export interface RecordRow {
   readonly writer: string
   readonly seq: number
+  /** The line, without the torn one of another process before it. */
+  readonly line: string
   /** Null if it does not say when the request arrived. */
   readonly row: RollupRow | null
 }
@@ -29,7 +31,7 @@ export function readRecordRow(line: string, prices: Prices | null): RecordRow | 
   const fields = new Fields(found.fields as Readonly<Record<string, unknown>>)
   const ts = fields.text('ts')
   const arrived = ts === null ? null : parseLedgerTime(ts)
-  return { writer, seq, row: arrived === null ? null : readRow(fields, arrived, prices) }
+  return { writer, seq, line: found.line, row: arrived === null ? null : readRow(fields, arrived, prices) }
 }
 
 function readRow(fields: Fields, arrived: number, prices: Prices | null): RollupRow {

@@ -70,6 +70,11 @@ export class Ring {
     return number * this.slotMs + this.phaseMs
   }
 
+  /** Whether there is room for a slot. @param nowNumber the slot that goes on */
+  reaches(number: number, nowNumber: number): boolean {
+    return number > nowNumber - this.size
+  }
+
   /** Start of the oldest slot; null if there is none. */
   get oldestStart(): number | null {
     const [oldest] = this.order

@@ -76,12 +76,12 @@ export class Rollups {
 
   /** Counts over time. @param by null: all are one group, without a name */
   series(query: RollupQuery, by: Dimension | null): Promise<Series> {
-    return this.shareQuery(['series', by], query, () => querySeries(this.store, query, by))
+    return this.shareQuery(['series', by], query, false, () => querySeries(this.store, query, by))
   }
 
   /** Counts of a range by one dimension. */
   totals(query: RollupQuery, by: Dimension): Promise<TotalsTable> {
-    return this.shareQuery(['totals', by], query, () => queryTotals(this.store, query, by))
+    return this.shareQuery(['totals', by], query, true, () => queryTotals(this.store, query, by))
   }
 
   /** Money by the calendar. */
@@ -101,7 +101,7 @@ export class Rollups {
   }: RollupQuery): Promise<readonly { readonly code: string; readonly count: number }[]> {
     const isWanted = filter.end?.includes('refused') ?? true
     const query = { range, filter: { ...filter, end: isWanted ? ['refused'] : [] } }
-    return this.shareQuery(['codes'], query, () => queryCodes(this.store, query, CODES, CODES_AT))
+    return this.shareQuery(['codes'], query, true, () => queryCodes(this.store, query, CODES, CODES_AT))
   }
 
   /** When the last request of a key ended, in epoch milliseconds; null for none. */
@@ -124,9 +124,10 @@ export class Rollups {
   private shareQuery<T>(
     question: readonly unknown[],
     { range, filter }: RollupQuery,
+    isSum: boolean,
     ask: () => Promise<T>,
   ): Promise<T> {
-    const { ring, from, stepMs, count } = chooseSlots(this.store, range)
+    const { ring, from, stepMs, count } = chooseSlots(this.store, range, isSum)
     const factor = ring === this.store.rings.hours ? HOURS_FACTOR : 1
     return this.share([...question, filter, from, stepMs, count], factor, ask)
   }

@@ -20,7 +20,7 @@ const MOST_GROUPS = 20
 /** Counts over time, by one dimension or of all requests. */
 export async function querySeries(store: Store, query: RollupQuery, by: Dimension | null): Promise<Series> {
   const pace = await Pace.begin()
-  const slots = chooseSlots(store, query.range)
+  const slots = chooseSlots(store, query.range, false)
   const grouping = new Grouping(store.book, query.filter, by)
   const names = by === null ? [''] : await findLargest(slots, grouping, pace)
   const shown = new Set(names)

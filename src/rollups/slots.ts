@@ -23,14 +23,23 @@ export interface Slots {
   readonly perStep: number
 }
 
-/** Chooses the ring with the shortest slots that reaches back far enough. */
-export function chooseSlots({ rings, calendar, now }: Store, { from, to }: TimeRange): Slots {
+/**
+ * Chooses the ring with the shortest slots that reaches back far enough.
+ * @param isSum what is asked for is one sum of all slots: they are not put together, so that the range that they cover
+ * begins and ends within one slot of what was asked for
+ */
+export function chooseSlots({ rings, calendar, now }: Store, { from, to }: TimeRange, isSum: boolean): Slots {
   const at = now()
   const age = at - from - SLACK_MS
   const ring = age <= SECONDS_MS ? rings.seconds : age <= MINUTES_MS ? rings.minutes : rings.hours
   const end = Math.max(from + 1, Math.min(to, at + ring.slotMs))
   // From where the ring can have something, so that a wrong range takes no time.
   const start = Math.max(from, at - ring.size * ring.slotMs)
+  if (isSum) {
+    const first = ring.numberOf(start)
+    const count = Math.max(1, Math.ceil((end - ring.startOf(first)) / ring.slotMs))
+    return { ring, from: ring.startOf(first), stepMs: ring.slotMs, count, first, perStep: 1 }
+  }
   const wanted = (end - start) / ring.slotMs / (MOST_SLOTS - 1)
   const perStep = STEPS.find((one) => one >= wanted) ?? (STEPS.at(-1) as number)
   const stepMs = perStep * ring.slotMs

@@ -1,4 +1,4 @@
-import { Grouping } from './group-sums.js'
+import { Grouping, nameOfGroup } from './group-sums.js'
 import { KEY } from './layout.js'
 import { Pace } from './pace.js'
 import type { Filter } from './query.js'
@@ -90,7 +90,8 @@ export async function querySpend(
   })
   const byNames = DIMENSIONS.map(() => new Map<string, SeriesSpent>())
   for (const [series, spent] of bySeries) {
-    for (const [i, name] of book.namesOf(series).entries()) addRow(byNames[i], name, spent)
+    const names = book.namesOf(series)
+    for (let i = 0; i < names.length; i++) addRow(byNames[i], nameOfGroup(i, names), spent)
     if (pace.isTimeUp) await pace.rest()
   }
   const byTag = new Map<string, SeriesSpent>()

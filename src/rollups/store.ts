@@ -1,5 +1,5 @@
 import { zoneOf } from '../ledger/read/zone.js'
-import { Calendar } from './calendar.js'
+import { Calendar, type HourSlots } from './calendar.js'
 import type { Cell } from './cell.js'
 import { keyOfCode } from './layout.js'
 import { Ring } from './ring.js'
@@ -12,10 +12,13 @@ const SECOND_MS = 1_000
 const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
 
-/** How far back the rings reach; a little more is kept, for what is asked a moment later. */
+/** How far back the rings reach; a little more is kept. */
 export const SECONDS_MS = 5 * MINUTE_MS
 export const MINUTES_MS = 48 * HOUR_MS
 export const HOURS_MS = 90 * 24 * HOUR_MS
+
+/** Charts begin with a full slot, which may be of several together, and views are asked for a moment later. */
+const SPARE_SLOTS = 20
 
 /** Most series, with names that are not `OTHER`. */
 const MAX_SERIES = 2_000
@@ -41,8 +44,8 @@ export interface StoreOptions {
   readonly zone: string
   /** Epoch milliseconds; not given: the system's clock. */
   readonly now?: () => number
-  /** Where full hours are; not given: as clocks of the zone show them now. */
-  readonly hourPhaseMs?: number
+  /** The slots that stand for hours; not given: as the days of the zone need them. */
+  readonly hours?: HourSlots
   readonly maxSeries?: number
   readonly maxBytes?: Partial<Readonly<Record<RingName, number>>>
   readonly maxTags?: number
@@ -68,18 +71,16 @@ export class Store {
     this.now = now
     this.calendar = new Calendar(zoneOf(zone))
     // Hours begin with those of the zone, so that days are whole hours where it is half an hour off.
-    const hourPhaseMs = settings.hourPhaseMs ?? this.calendar.hourPhaseAt(now())
-    this.settings = { ...settings, hourPhaseMs }
+    const hours = settings.hours ?? this.calendar.findHours(now())
+    this.settings = { ...settings, hours }
     this.book = new SeriesBook(maxSeries)
     const bytes = { ...MAX_BYTES, ...maxBytes }
-    const ring = (slotMs: number, spanMs: number, maxBytes: number): Ring => {
-      const options = { slotMs, phaseMs: slotMs === HOUR_MS ? hourPhaseMs : 0, maxBytes }
-      return new Ring({ ...options, slots: spanMs / slotMs + 10 }, this.book)
-    }
+    const ring = ({ slotMs, phaseMs }: HourSlots, spanMs: number, maxBytes: number): Ring =>
+      new Ring({ slotMs, phaseMs, maxBytes, slots: spanMs / slotMs + SPARE_SLOTS }, this.book)
     this.rings = {
-      seconds: ring(SECOND_MS, SECONDS_MS, bytes.seconds),
-      minutes: ring(MINUTE_MS, MINUTES_MS, bytes.minutes),
-      hours: ring(HOUR_MS, HOURS_MS, bytes.hours),
+      seconds: ring({ slotMs: SECOND_MS, phaseMs: 0 }, SECONDS_MS, bytes.seconds),
+      minutes: ring({ slotMs: MINUTE_MS, phaseMs: 0 }, MINUTES_MS, bytes.minutes),
+      hours: ring(hours, HOURS_MS, bytes.hours),
     }
     this.tags = new TagSums(maxTags)
     this.seenKeys = new Map()
@@ -110,6 +111,12 @@ export class Store {
   cellAt(name: RingName, at: number, series: number, now: number): Cell | null {
     const ring = this.rings[name]
     return ring.cellOf(ring.numberOf(at), series, ring.numberOf(now))
+  }
+
+  /** Whether a ring reaches back to a moment: a bit more than its span, as a chart begins with a full slot. */
+  reaches(name: RingName, at: number, now: number): boolean {
+    const ring = this.rings[name]
+    return ring.reaches(ring.numberOf(at), ring.numberOf(now))
   }
 
   /** A request of a key ended. */

@@ -15,7 +15,7 @@ interface Group {
 /** Sums up a range by one dimension. */
 export async function queryTotals(store: Store, query: RollupQuery, by: Dimension): Promise<TotalsTable> {
   const pace = await Pace.begin()
-  const { ring, from, first, perStep, count, stepMs } = chooseSlots(store, query.range)
+  const { ring, from, first, perStep, count, stepMs } = chooseSlots(store, query.range, true)
   const grouping = new Grouping(store.book, query.filter, by)
   const groups = new Map<string, Group>()
   for (let number = first; number < first + count * perStep; number++) {
@@ -63,7 +63,7 @@ export async function queryCodes(
   codesAt: number,
 ): Promise<{ readonly code: string; readonly count: number }[]> {
   const pace = await Pace.begin()
-  const { ring, first, perStep, count } = chooseSlots(store, query.range)
+  const { ring, first, perStep, count } = chooseSlots(store, query.range, true)
   const grouping = new Grouping(store.book, query.filter, null)
   const sums = createSums()
   for (let number = first; number < first + count * perStep; number++) {

@@ -85,6 +85,12 @@ export function passes({ names }: Fact, filter: Filter): boolean {
   return DIMENSIONS.every((dimension) => filter[dimension]?.includes(names[dimension]) ?? true)
 }
 
+/** A person has the team in front: there may be another one of the same name. */
+export function groupNameOf(names: Fact['names'], by: Dimension): string {
+  const name = names[by]
+  return by === 'user' && name !== '' ? `${names.team}/${name}` : name
+}
+
 export function sumOf(facts: readonly Fact[], count: CountName): number {
   return facts.reduce((sum, fact) => sum + fact.counts[count], 0)
 }

@@ -29,11 +29,12 @@ test('what a record of the ledger says of a request is what was counted of it', 
       const counts = new RollupCounts(PRICES)
       counts.record(summary)
       const live = counts.takeRows()[0]?.rows[0]
-      const read = readRecordRow(formatRecord(summary, 'w-1', 7, PRICES), null)
+      const line = formatRecord(summary, 'w-1', 7, PRICES)
+      const read = readRecordRow(line, null)
       // The upstream's model is not known in this record, and no prices for what the prompt cache has saved.
       const saved = COUNTS.indexOf('promptCacheSavedNano')
       const pairs = live?.pairs.filter((_, i, all) => all[i - (i % 2)] !== saved)
-      assert.equal(read, { writer: 'w-1', seq: 7, row: { ...live, pairs } })
+      assert.equal(read, { writer: 'w-1', seq: 7, line, row: { ...live, pairs } })
     }),
   ))
 

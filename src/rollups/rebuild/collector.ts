@@ -9,9 +9,7 @@ import type { Cell } from '../cell.js'
 import { KEY, keyOfBucket } from '../layout.js'
 import { readRecordRow } from '../record-row.js'
 import { DIMENSIONS } from '../shapes.js'
-import { HOURS_MS, MINUTES_MS, SECONDS_MS, type Store } from '../store.js'
-
-const MINUTE_MS = 60_000
+import type { Store } from '../store.js'
 
 const KEY_AT = DIMENSIONS.indexOf('key')
 
@@ -49,26 +47,26 @@ export class Collector implements RollupReader {
     this.seen = new SequenceCheck()
   }
 
-  /** @returns whether the line is a record that counts */
-  addLine(line: string): boolean {
-    const found = readRecordRow(line, this.prices)
+  /** @returns the record, if the line has one that counts; else null */
+  addLine(text: string): string | null {
+    const found = readRecordRow(text, this.prices)
     if (found === null) {
       this.torn++
-      return false
+      return null
     }
-    const { writer, seq, row } = found
+    const { writer, seq, line, row } = found
     const { choice, at, store } = this
     const { only, ceiling } = choice
-    if (only !== null && (writer !== only.writer || seq <= only.after)) return false
-    if (ceiling !== null && writer === ceiling.writer && seq > ceiling.lastSeq) return false
-    if (!this.seen.add(writer, seq)) return false
-    if (row === null || row.minute < at - HOURS_MS) return false
+    if (only !== null && (writer !== only.writer || seq <= only.after)) return null
+    if (ceiling !== null && writer === ceiling.writer && seq > ceiling.lastSeq) return null
+    if (!this.seen.add(writer, seq)) return null
+    if (row === null || !store.reaches('hours', row.minute, at)) return null
     const series = store.book.find(row.names)
     store.addRow('hours', row.minute, series, row, at)
-    if (row.minute >= at - MINUTES_MS - MINUTE_MS) store.addRow('minutes', row.minute, series, row, at)
-    if (row.lastAt >= at - SECONDS_MS) store.addRow('seconds', row.lastAt, series, row, at)
+    if (store.reaches('minutes', row.minute, at)) store.addRow('minutes', row.minute, series, row, at)
+    if (store.reaches('seconds', row.lastAt, at)) store.addRow('seconds', row.lastAt, series, row, at)
     store.addBeside(series, row.names[KEY_AT] ?? '', row)
-    return true
+    return line
   }
 
   beginRollup({ writers, torn }: RollupHead): 'rows' | 'none' | 'records' {
@@ -80,7 +78,7 @@ export class Collector implements RollupReader {
 
   addRow(of: Dimensions, row: SumRow, from: number): void {
     const { store, at } = this
-    if (of.at === null || of.at < at - HOURS_MS) return
+    if (of.at === null || !store.reaches('hours', of.at, at)) return
     const sums = readRowSums(row, from)
     const { promptTokens, completionTokens, cachedTokens, costNano, requests } = sums
     const series = store.book.find(DIMENSIONS.map((dimension) => of[dimension] ?? ''))

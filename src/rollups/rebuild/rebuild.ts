@@ -26,6 +26,9 @@ const BYTES_AT_ONCE = 256 * 1024
 /** Other things of a message. */
 const ITEMS_AT_ONCE = 500
 
+/** So far back the records themselves are read: views of 48 hours show minutes, and begin with a full slot. */
+const RECORDS_MS = MINUTES_MS + 60 * 60_000
+
 /** What is read. */
 export interface RebuildTask extends RecordChoice {
   /** The latest day first. */
@@ -121,7 +124,7 @@ async function readDay(
   problems: RebuildProblem[],
 ): Promise<boolean> {
   const end = Date.parse(`${day}T00:00:00.000Z`) + DAY_MS
-  if (only === null && end < at - MINUTES_MS && isClosed(day, at)) {
+  if (only === null && end < at - RECORDS_MS && isClosed(day, at)) {
     const names = files.map(({ name }) => name)
     const rollup = await readRollup(folder, { day, names }).catch(() => null)
     if (rollup !== null && fitsSizes(rollup, files) && rollup.addTo(collector)) return true
@@ -134,7 +137,8 @@ async function readDay(
       // The writer puts a line end first when it does not know how the line before ended.
       if (line === '') return
       const before = collector.torn
-      if (collector.addLine(line)) recent.add(line)
+      const record = collector.addLine(line)
+      if (record !== null) recent.add(record)
       wasLastTorn = collector.torn > before
     }
     try {
