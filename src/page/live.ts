@@ -9,6 +9,12 @@ import { type Look, NO_OPEN, type OpenRequests, type PageSource } from './source
 
 const TICK_MS = 1_000
 
+/**
+ * When in each second the clock ticks. The sums take another second for the last one some hundred milliseconds into
+ * each (`sumLastSecond`): well behind that, a tick that is early or late leaves no second out.
+ */
+const TICK_AT_MS = 550
+
 /** Seconds that a viewer who comes back gets again. */
 const KEPT_SECONDS = 30
 
@@ -103,7 +109,7 @@ export class LiveStream {
     req.socket.setNoDelay(true)
     const missed = this.findMissed(audience, findHeader(req.rawHeaders, 'last-event-id'))
     res.write(`retry: 2000\n\n${missed}`)
-    this.clock ??= setInterval(() => void this.tick(), this.tickMs).unref()
+    if (this.clock === null) this.waitForTick()
   }
 
   /** Ends all streams, for good. */
@@ -131,8 +137,10 @@ export class LiveStream {
     if (lastId === undefined || !/^\d{1,12}$/.test(lastId)) return ''
     const last = Number(lastId)
     const kept = this.kept.get(audience) ?? []
+    const isRecent = createRecency()
+    // While nobody looked, nothing was forgotten.
     return kept
-      .filter(({ second }) => second > last)
+      .filter((one) => one.second > last && isRecent(one))
       .map(({ text }) => text)
       .join('')
   }
@@ -143,8 +151,17 @@ export class LiveStream {
   }
 
   private stopClock(): void {
-    if (this.clock !== null) clearInterval(this.clock)
+    if (this.clock !== null) clearTimeout(this.clock)
     this.clock = null
+  }
+
+  private waitForTick(): void {
+    const { tickMs } = this
+    const ms = tickMs - ((Date.now() + tickMs - (TICK_AT_MS % tickMs)) % tickMs)
+    this.clock = setTimeout(() => {
+      this.waitForTick()
+      void this.tick()
+    }, ms).unref()
   }
 
   private async tick(): Promise<void> {
@@ -214,10 +231,7 @@ export class LiveStream {
   }
 
   private trim(audience: string): void {
-    const now = Math.floor(Date.now() / 1_000)
-    // The clock may have been set back: what is later than now would hold up all that comes.
-    const isRecent = ({ second }: Kept): boolean => second > now - KEPT_SECONDS && second <= now + 1
-    const kept = (this.kept.get(audience) ?? []).filter(isRecent)
+    const kept = (this.kept.get(audience) ?? []).filter(createRecency())
     if (kept.length === 0) this.kept.delete(audience)
     else this.kept.set(audience, kept)
   }
@@ -230,4 +244,11 @@ export class LiveStream {
       viewer.res.end()
     }
   }
+}
+
+/** Whether a message is one of the last seconds. */
+function createRecency(): (kept: Kept) => boolean {
+  const now = Math.floor(Date.now() / 1_000)
+  // The clock may have been set back: what is later than now would hold up all that comes.
+  return ({ second }) => second > now - KEPT_SECONDS && second <= now + 1
 }

@@ -1,4 +1,5 @@
 import type { KeyRecord } from '../access/key-lines.js'
+import type { JsonObject } from '../json/values.js'
 import type { Filter, RollupQuery } from '../rollups/query.js'
 import type { PageSource } from './source.js'
 
@@ -11,6 +12,13 @@ export function narrowSource(source: PageSource, key: KeyRecord): PageSource {
   const own = [key.id]
   const narrow = (filter: Filter): Filter => ({ ...filter, key: own })
   const narrowQuery = ({ range, filter }: RollupQuery): RollupQuery => ({ range, filter: narrow(filter) })
+  const findOwn = async (id: string): Promise<JsonObject | null> => {
+    const record = await requests.find(id)
+    if (record?.key !== key.id) return null
+    // Another key of the team, which made the stored object that was read.
+    const { maker_key: _, ...own } = record
+    return own
+  }
   return {
     facts,
     sums: {
@@ -30,11 +38,12 @@ export function narrowSource(source: PageSource, key: KeyRecord): PageSource {
     requests: {
       // How much others ask for is theirs.
       size: 0,
-      list: (options) => requests.list({ ...options, filter: narrow(options.filter ?? {}) }),
-      async find(id) {
-        const record = await requests.find(id)
-        return record?.key === key.id ? record : null
+      async list({ before = null, filter = {}, ...options }) {
+        // Else an id of others would tell where in the list it is.
+        const from = before === null || (await findOwn(before)) === null ? null : before
+        return requests.list({ ...options, before: from, filter: narrow(filter) })
       },
+      find: findOwn,
     },
     keys:
       keys === null

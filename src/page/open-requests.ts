@@ -72,8 +72,9 @@ function toRow({ request, timeline, outcome }: Exchange, now: number): OpenRow {
   const stats = outcome.meter?.readStats() ?? null
   const tokens =
     stats === null ? null : Math.max(stats.usage?.completion ?? 0, Math.round(stats.estimator.tokens))
-  const firstAt = stats?.firstTokenAt ?? null
-  const seconds = firstAt === null ? 0 : (now - firstAt) / 1_000
+  // 0: a response that was joined late, of whose first token nothing is known.
+  const firstAt = stats?.firstTokenAt ?? 0
+  const seconds = firstAt === 0 ? 0 : (now - firstAt) / 1_000
   return {
     id: request.id,
     key: key?.id ?? null,

@@ -27,7 +27,7 @@ export function useLive(): Live {
   useEffect(() => {
     const stream = new LiveStream(
       (state) => setLive((before) => (before.state === state ? before : { ...before, state })),
-      (now) => setLive((before) => ({ state: 'live', last: now, history: append(before.history, now) })),
+      (now) => setLive((before) => ({ state: 'live', last: now, history: appendNow(before.history, now) })),
     )
     const onVisibility = (): void => (document.hidden ? stream.pause() : stream.resume())
     document.addEventListener('visibilitychange', onVisibility)
@@ -40,11 +40,15 @@ export function useLive(): Live {
   return live
 }
 
-/** What comes a second time, as the stream was taken up again, is in the history once. */
-function append(history: readonly Now[], now: Now): readonly Now[] {
+/**
+ * What comes a second time, as the stream was taken up again, is in the history once. An earlier second says that the
+ * relay's clock was set back: the seconds that are to come again go, as a chart needs them in order.
+ */
+export function appendNow(history: readonly Now[], now: Now): readonly Now[] {
   const last = history.at(-1)
-  if (last !== undefined && now.at <= last.at) return history
-  return [...history.slice(1 - HISTORY), now]
+  if (now.at === last?.at) return history
+  const before = last !== undefined && now.at < last.at ? history.filter(({ at }) => at < now.at) : history
+  return [...before.slice(1 - HISTORY), now]
 }
 
 /** One connection after another. A refusal ends an `EventSource` for good, so this makes a new one. */
