@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type RebuildNews, type RebuildTask, rebuild } from './rebuild.js'
 
@@ -9,7 +9,8 @@ const NICE = 10
 if (parentPort !== null) {
   const port = parentPort
   // On Linux a thread has a priority of its own; elsewhere it would be that of the whole relay.
-  if (process.platform === 'linux') setPriority(NICE)
+  // Where the relay itself stands further behind, the thread must not go before it.
+  if (process.platform === 'linux') setPriority(Math.max(NICE, getPriority()))
   await rebuild(workerData as RebuildTask, async (news: RebuildNews) => {
     port.postMessage(news)
     if (news.kind !== 'end') await once(port, 'message')
