@@ -141,6 +141,21 @@ test('the phases of a request follow each other, and end when it does', () =>
     )
   }))
 
+test('a request that no upstream responded to has waited for it until its end', () =>
+  withOperator(async (scene, cookie) => {
+    const response = await scene.ask('GET', '/api/requests/tw-0-5', [cookie])
+    const { row, spans } = JSON.parse(response.body.toString()) as {
+      row: { totalMs: number }
+      spans: { name: string; startUs: number; lengthUs: number; isOurs: boolean }[]
+    }
+    assert.equal(
+      spans.map(({ name }) => name),
+      ['admit', 'upload', 'read', 'plan', 'attempt', 'upstream'],
+    )
+    const { startUs = 0, lengthUs = 0, isOurs } = spans.at(-1) ?? {}
+    assert.equal([startUs + lengthUs, isOurs], [row.totalMs * 1_000, false])
+  }))
+
 function withOperator(act: (scene: PageScene, cookie: string) => Promise<void>): Promise<void> {
   return withPage({}, async (scene) => act(scene, await scene.signIn()))
 }

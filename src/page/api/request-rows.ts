@@ -75,6 +75,8 @@ function listSpans(record: JsonObject): Span[] {
   // Of an answer that is no stream, the first token is read when all of it is there.
   if (firstToken !== null) at = Math.max(at, Math.min(Math.round(firstToken), Math.round(total)))
   if (firstByte !== null || firstToken !== null) add('tokens', total - at, false)
+  // It was waited for an upstream, and none responded.
+  else if ((asNumber(record.attempts) ?? 0) > 0) add('upstream', total - at, false)
   return spans
 }
 
