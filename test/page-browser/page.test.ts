@@ -1,17 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { until } from '../support/until.js'
+import { findFaults } from './axe.js'
 import { addKey, findChromium, launch, openPage, shownKey, type Watched } from './browser.js'
 import { openScene, type PageScene } from './scene.js'
 
 /** The page in a real browser. Without one, these tests are skipped: install Chromium (Debian: `chromium`). */
 const CHROMIUM = findChromium()
 const withChromium = CHROMIUM === null ? test.skip : test
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** Each view, with text that it shows only when it has data. */
 const VIEWS = [
@@ -74,16 +72,6 @@ async function signIn(page: Page, secret: string): Promise<void> {
 async function showView(page: Page, name: string): Promise<void> {
   await page.getByRole('navigation').getByRole('link', { name, exact: true }).click()
   await page.getByRole('heading', { level: 1, name }).waitFor()
-}
-
-/** What axe finds that hinders somebody. */
-async function findFaults(page: Page): Promise<string[]> {
-  const found = await page.evaluate(`(async () => {
-    ${AXE}
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] })
-    return violations.map(({ impact, id, nodes }) => impact + ' ' + id + ': ' + nodes[0].target)
-  })()`)
-  return (found as string[]).filter((fault) => /^(?:serious|critical) /.test(fault))
 }
 
 withChromium('a wrong secret is refused in words, the token lets in, and who signs out is out', async () => {
@@ -161,6 +149,38 @@ withChromium('now goes on by itself, says when it is not connected, and comes ba
   scene.comeBack()
   await status.getByText('Live').waitFor()
   await context.close()
+})
+
+withChromium('a relay that does not answer is said once, with what was there, until it answers', async () => {
+  const context = await browser.newContext()
+  const { page } = await openPage(context, scene.url)
+  await page.goto(scene.url)
+  await signIn(page, scene.operatorSecret)
+  await showView(page, 'Upstreams')
+  const target = page.getByRole('table', { name: 'Targets' }).getByText('openai')
+  await target.waitFor()
+  await context.setOffline(true)
+  const alert = page.getByRole('alert').getByText('The relay does not answer')
+  await alert.waitFor()
+  assert.ok(await target.isVisible())
+  await page.getByRole('navigation').getByRole('link', { name: 'Caches', exact: true }).click()
+  assert.is(await page.getByRole('alert').count(), 1)
+  await context.setOffline(false)
+  await alert.waitFor({ state: 'detached' })
+  await page.getByRole('table', { name: 'Caches by model' }).waitFor()
+  await context.close()
+})
+
+withChromium('of many limits the fullest are shown, and all of them when they are asked for', async () => {
+  await withPage(scene.operatorSecret, async ({ page }) => {
+    await showView(page, 'Spend')
+    const rows = page.getByRole('table', { name: 'Budgets' }).locator('tbody tr')
+    await page.getByText('research').first().waitFor()
+    assert.is(await rows.count(), 15)
+    await page.getByRole('button', { name: /^Show all \d+ of Budgets$/ }).click()
+    await rows.nth(20).waitFor()
+    assert.is(await page.getByText('unused').count(), 0)
+  })
 })
 
 withChromium('a hidden tab asks for nothing', async () => {

@@ -6,10 +6,12 @@ const BUILT = new URL('../../browser/page/browser/', import.meta.url)
 
 type Format = (value: number | null) => string
 
-const { formatCount, formatShort, formatMoney, formatMs, formatBytes, formatShare, formatAgo, Times } =
+const { formatCount, formatShort, formatMoney, formatMs, formatBytes, formatShare, formatAgo, ...others } =
   (await import(new URL('format.js', BUILT).href)) as {
     formatCount: Format
     formatShort: Format
+    formatRate: Format
+    formatStep: (stepMs: number) => string
     formatMoney: Format
     formatMs: Format
     formatBytes: Format
@@ -17,6 +19,8 @@ const { formatCount, formatShort, formatMoney, formatMs, formatBytes, formatShar
     formatAgo: (at: number | null, now: number) => string
     Times: new (zone: string) => { zone: string; formatMoment: Format; formatClock: Format }
   }
+
+const { formatRate, formatStep, Times } = others
 
 interface Place {
   readonly view: string
@@ -68,16 +72,20 @@ test('numbers have units and few digits, and what is unknown is a dash', () => {
     '$1,235',
     '$2M',
   ])
-  assert.equal(texts(formatMs, [null, 0.26, 12.34, 999.9, 1_250, 240_000, 10_800_000, 864_000_000]), [
+  assert.equal(
+    texts(formatMs, [null, 0.26, 12.34, 999.9, 1_250, 150_000, 240_000, 10_800_000, 864_000_000]),
+    ['–', '260 µs', '12.3 ms', '1 s', '1.25 s', '2.5 min', '4 min', '3 h', '10 d'],
+  )
+  assert.equal(texts(formatRate, [null, 0, 0.0004, 0.0167, 0.996, 2.34, 12_345]), [
     '–',
-    '260 µs',
-    '12.3 ms',
-    '1 s',
-    '1.25 s',
-    '4 min',
-    '3 h',
-    '10 d',
+    '0',
+    '<0.001',
+    '0.017',
+    '1',
+    '2.3',
+    '12.3k',
   ])
+  assert.equal([1_000, 60_000, 300_000, 3_600_000].map(formatStep), ['second', 'minute', '5 min', 'hour'])
   assert.equal(texts(formatBytes, [12, 1_500, 41_000_000]), ['12 B', '1.5 kB', '41 MB'])
   assert.equal(
     [formatShare(0, 0), formatShare(1, 3), formatShare(1, 50), formatShare(1, 1e6)],
@@ -91,8 +99,8 @@ test('moments are told by the zone of the relay, and by how long ago they are', 
   assert.is(new Times('Europe/Berlin').formatClock(at), '00:04:05')
   assert.is(new Times('No/Such').zone, 'UTC')
   assert.equal(
-    [at, at - 12_345, at - 7_300_000, at + 90_000].map((moment) => formatAgo(moment, at)),
-    ['now', '12 s ago', '2 h ago', 'in 90 s'],
+    [at, at - 12_345, at - 150_000, at - 7_300_000, at + 90_000].map((moment) => formatAgo(moment, at)),
+    ['now', '12 s ago', '3 min ago', '2 h ago', 'in 90 s'],
   )
 })
 

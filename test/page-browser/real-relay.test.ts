@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { auditFileOf } from '../../src/access/audit.js'
 import { startRelay, type TestRelay } from '../support/relay.js'
 import { gate, until } from '../support/until.js'
 import { CHUNKED, chunk, head, ScriptedUpstream, SSE } from '../support/upstream.js'
+import { findFaults } from './axe.js'
 import { addKey, findChromium, launch, openPage, type Watched } from './browser.js'
 
 /** The page of a real relay, with requests that it has served: what a browser shows is what was sent. */
@@ -129,9 +130,10 @@ async function withPage(
   scene: Partial<Scene>,
   secret: string,
   run: (signedIn: Watched & { readonly context: BrowserContext; readonly page: Page }) => Promise<void>,
+  options: BrowserContextOptions = {},
 ): Promise<void> {
   const { browser, url } = scene as Scene
-  const context = await browser.newContext()
+  const context = await browser.newContext(options)
   context.setDefaultTimeout(30_000)
   try {
     const watched = await openPage(context, url)
@@ -187,6 +189,37 @@ test('each view shows what the relay has served', async (scene) => {
     await show(page, url, 'caches')
     await page.getByText('total').first().waitFor()
   })
+})
+
+test('axe finds nothing serious in any view, nor in a request', async (scene) => {
+  const { url } = scene as Scene
+  // What each view shows when it has the data of this relay.
+  const views = [
+    ['now', 'No request is open'],
+    ['latency', 'gpt-4o-mini'],
+    ['spend', 'team-month'],
+    ['caches', 'gpt-4o-mini'],
+    ['requests', 'gpt-4o-mini'],
+    ['upstreams', 'good'],
+    ['keys', 'team1/user1'],
+    ['refusals', 'no-o1'],
+  ] as const
+  await withPage(
+    scene,
+    TOKEN,
+    async ({ page }) => {
+      for (const [view, text] of views) {
+        await show(page, url, view)
+        await page.getByRole('main').getByText(text).first().waitFor()
+        assert.equal(await findFaults(page), [], view)
+      }
+      await show(page, url, 'requests')
+      await page.getByRole('row').nth(1).getByRole('link').first().click()
+      await page.getByRole('heading', { name: 'Record' }).waitFor()
+      assert.equal(await findFaults(page), [], 'request')
+    },
+    { bypassCSP: true },
+  )
 })
 
 test('a stream that begins appears by itself, its tokens rise, and it goes when it ends', async (scene) => {

@@ -218,6 +218,8 @@ export function makeMeters(): Meters {
       meter('team-month', 'platform', 431, 500, 'month'),
       meter('user-day', 'web/grace', 8.1, 20, 'day'),
       { ...meter('user-day', 'data/edsger', 2.2, 20, 'day'), observes: true },
+      ...Array.from({ length: 20 }, (_, i) => meter('user-day', `mobile/user${i}`, 1 - i / 25, 20, 'day')),
+      { ...meter('user-day', 'mobile/unused', 0, 20, 'day'), held: 0 },
       {
         rule: 'per-key',
         owner: 'k7f3a9c2',

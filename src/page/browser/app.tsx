@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { Session } from '../shapes.js'
 import { ApiProblem, callApi } from './api.js'
-import { onSignOut } from './asking.js'
+import { announceAway, isNoAnswer, onSignOut } from './asking.js'
 import { Times } from './format.js'
 import { Page, type PageContext } from './page-context.js'
 import { linkTo, type Place, readPlace } from './place.js'
@@ -29,7 +29,9 @@ export function App() {
   const ask = async (): Promise<void> => {
     try {
       take(await callApi<Session>('GET', '/api/session'))
+      announceAway(false)
     } catch (error) {
+      announceAway(isNoAnswer(error))
       if (error instanceof ApiProblem && error.status === 401) setState('signed-out')
       // A relay that is away for a moment takes nothing from the page.
       else

@@ -12,6 +12,36 @@ export interface Answer<T> {
 }
 
 const SIGNED_OUT = 'thinwire-signed-out'
+const AWAY = 'thinwire-away'
+
+/** How soon a relay that did not answer is asked again. */
+const RETRY_MS = 5_000
+
+let isAway = false
+
+/** Says whether the relay answers at all: then no view has to say it of each of its parts. */
+export function announceAway(value: boolean): void {
+  if (value === isAway) return
+  isAway = value
+  window.dispatchEvent(new Event(AWAY))
+}
+
+/** Whether the relay did not answer when it was asked last. */
+export function useAway(): boolean {
+  const [value, setValue] = useState(isAway)
+  useEffect(() => {
+    const onChange = (): void => setValue(isAway)
+    onChange()
+    window.addEventListener(AWAY, onChange)
+    return () => window.removeEventListener(AWAY, onChange)
+  }, [])
+  return value
+}
+
+/** Whether an error says that nobody answered. */
+export function isNoAnswer(error: unknown): boolean {
+  return error instanceof ApiProblem && error.status === 0
+}
 
 /** Says that the session is over, so that the app asks for a sign-in. */
 export function announceSignOut(): void {
@@ -24,7 +54,7 @@ export function onSignOut(listener: () => void): () => void {
 }
 
 /**
- * Asks an endpoint, and again from time to time while the tab is seen.
+ * Asks an endpoint, and again from time to time while the tab is seen; one that did not answer, soon.
  * @param path null: nothing is asked
  * @param everyMs 0: only once
  * @param turn another number asks at once
@@ -42,16 +72,21 @@ export function useApi<T>(path: string | null, everyMs: number, turn = 0): Answe
     let isDue = false
     const ask = async (): Promise<void> => {
       isDue = false
+      let waitMs = everyMs
       try {
         const data = await callApi<T>('GET', path, null, aborter.signal)
+        announceAway(false)
         setKnown({ path, data, problem: null })
       } catch (error) {
         if (aborter.signal.aborted) return
         if (error instanceof ApiProblem && error.status === 401) announceSignOut()
-        const problem = error instanceof Error ? error.message : String(error)
+        const isGone = isNoAnswer(error)
+        announceAway(isGone)
+        if (isGone) waitMs = RETRY_MS
+        const problem = isGone ? null : error instanceof Error ? error.message : String(error)
         setKnown((before) => ({ path, data: before.path === path ? before.data : null, problem }))
       }
-      if (everyMs > 0 && !aborter.signal.aborted) timer = window.setTimeout(askIfSeen, everyMs)
+      if (waitMs > 0 && !aborter.signal.aborted) timer = window.setTimeout(askIfSeen, waitMs)
     }
     const askIfSeen = (): void => {
       isDue = document.hidden

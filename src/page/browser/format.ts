@@ -25,6 +25,24 @@ export function formatShort(value: number | null): string {
   return String(value)
 }
 
+/** A rate, such as requests a second: 0.017, 1.5, 12.3k. One that is low is not zero. */
+export function formatRate(value: number | null): string {
+  if (value === null || value === 0 || value >= 0.995) return formatShort(value)
+  return value < 0.001 ? '<0.001' : String(Number(value.toPrecision(2)))
+}
+
+/** What a number of a chart is of: `second`, `minute`, `5 min`, `hour`, `6 h`. */
+export function formatStep(stepMs: number): string {
+  return STEPS[stepMs] ?? formatMs(stepMs)
+}
+
+const STEPS: Readonly<Record<number, string>> = {
+  1000: 'second',
+  60000: 'minute',
+  3600000: 'hour',
+  86400000: 'day',
+}
+
 /** Nano-dollars: $12.34, $0.0042, $1,234. */
 export function formatMoney(nano: number | null): string {
   if (nano === null) return UNKNOWN
@@ -36,15 +54,24 @@ export function formatMoney(nano: number | null): string {
   return size >= 0.0001 ? `$${usd.toFixed(4)}` : '<$0.0001'
 }
 
-/** Milliseconds: 850 µs, 12.3 ms, 1.25 s, 4 min, 3 h, 12 d. */
+/** Milliseconds: 850 µs, 12.3 ms, 1.25 s, 2.5 min, 3 h, 12 d. */
 export function formatMs(ms: number | null): string {
   if (ms === null) return UNKNOWN
   if (ms < 0.9995) return `${Math.round(ms * 1_000)} µs`
   if (ms < 999.5) return `${trimZeros(ms, digitsFor(ms))} ms`
   if (ms < 119_500) return `${trimZeros(ms / 1_000, digitsFor(ms / 1_000))} s`
-  if (ms < 7_170_000) return `${Math.round(ms / 60_000)} min`
-  if (ms < 172_000_000) return `${Math.round(ms / 3_600_000)} h`
-  return `${Math.round(ms / 86_400_000)} d`
+  return formatLong(ms, true)
+}
+
+/** @param isExact small numbers have a digit behind the point: an axis of 2.5 minutes must not say 3 */
+function formatLong(ms: number, isExact: boolean): string {
+  const [unit, name] =
+    ms < 7_170_000
+      ? ([60_000, 'min'] as const)
+      : ms < 172_000_000
+        ? ([3_600_000, 'h'] as const)
+        : ([86_400_000, 'd'] as const)
+  return `${trimZeros(ms / unit, isExact && ms / unit < 9.95 ? 1 : 0)} ${name}`
 }
 
 export function formatUs(us: number | null): string {
@@ -69,7 +96,8 @@ export function formatAgo(at: number | null, now: number): string {
   if (at === null) return UNKNOWN
   const past = now - at
   if (Math.abs(past) < 1_500) return 'now'
-  const text = formatMs(Math.max(1_000, Math.round(Math.abs(past) / 1_000) * 1_000))
+  const size = Math.round(Math.abs(past) / 1_000) * 1_000
+  const text = size < 119_500 ? formatMs(Math.max(1_000, size)) : formatLong(size, false)
   return past > 0 ? `${text} ago` : `in ${text}`
 }
 

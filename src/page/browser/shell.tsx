@@ -1,7 +1,7 @@
 import type { ComponentChildren, FunctionComponent } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { callApi } from './api.js'
-import { announceSignOut } from './asking.js'
+import { announceSignOut, useAway } from './asking.js'
 import { FilterBar } from './filter-bar.js'
 import { formatAgo } from './format.js'
 import { usePage } from './page-context.js'
@@ -109,6 +109,7 @@ interface MainProps {
 
 function Main({ title, shown, children }: MainProps) {
   const { session, times } = usePage()
+  const isAway = useAway()
   const heading = useRef<HTMLHeadingElement>(null)
   const before = useRef(shown)
   useEffect(() => {
@@ -124,6 +125,11 @@ function Main({ title, shown, children }: MainProps) {
         </h1>
         <FilterBar />
       </div>
+      {isAway && (
+        <p class="problem" role="alert">
+          The relay does not answer: trying again. What is shown is from before.
+        </p>
+      )}
       {session.completeFrom !== null && (
         <p class="remark" role="status">
           Earlier records are still being read: sums are complete from{' '}

@@ -28,7 +28,9 @@ export function DayBars({ title, bars }: { readonly title: string; readonly bars
   const labelEvery = Math.max(1, Math.ceil(bars.length / 7))
   return (
     <figure class="day-bars">
-      <figcaption>{most === null ? 'Nothing yet' : `Most: ${most.text} on ${most.label}`}</figcaption>
+      <figcaption>
+        {most === null || most.value === 0 ? 'Nothing yet' : `Most: ${most.text} on ${most.label}`}
+      </figcaption>
       <ol aria-label={title}>
         {bars.map(({ label, value, text }, i) => (
           <li key={label} title={`${label}: ${text}`}>

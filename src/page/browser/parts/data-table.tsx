@@ -14,14 +14,27 @@ interface DataTableProps<Row> {
   readonly source: string | null
   /** What chooses this table in the CSV of the API, which is one table. */
   readonly csv?: Readonly<Record<string, string>>
+  /** More rows than these are shown when somebody asks for them. */
+  readonly most?: number
   /** Stands between the title and the links. */
   readonly controls?: preact.ComponentChildren
 }
 
 /** A table with a title that can be sorted, and taken along as CSV and JSON. */
-export function DataTable<Row>({ title, controls, source, csv = {}, sort, ...table }: DataTableProps<Row>) {
+export function DataTable<Row>({
+  title,
+  controls,
+  source,
+  csv = {},
+  sort,
+  most = Number.POSITIVE_INFINITY,
+  ...table
+}: DataTableProps<Row>) {
   const [chosen, setChosen] = useState<Sort | null>(sort ?? null)
+  const [isWhole, setWhole] = useState(false)
   const rows = sortRows(table.rows, table.columns, chosen)
+  // A button in place of two or three rows would save nothing.
+  const isCut = !isWhole && rows.length > most + 3
   return (
     <section class="card">
       <header class="card-head">
@@ -52,7 +65,24 @@ export function DataTable<Row>({ title, controls, source, csv = {}, sort, ...tab
           )}
         </span>
       </header>
-      <Table {...table} caption={title} rows={rows} sort={chosen} onSort={setChosen} />
+      <Table
+        {...table}
+        caption={title}
+        rows={isCut ? rows.slice(0, most) : rows}
+        sort={chosen}
+        onSort={setChosen}
+      />
+      {isCut && (
+        <p class="more">
+          <button
+            type="button"
+            aria-label={`Show all ${rows.length} of ${title}`}
+            onClick={() => setWhole(true)}
+          >
+            Show all {rows.length}
+          </button>
+        </p>
+      )}
     </section>
   )
 }

@@ -12,7 +12,7 @@ export function NameCell({
   readonly name: string | null
 }) {
   const { place } = usePage()
-  if (name === null || name === '') return <span class="unknown">unknown</span>
+  if (name === null || name === '') return <span class="unknown">{nameOfNothing(dimension)}</span>
   if (name === OTHER || (place.filters[dimension]?.includes(name) ?? false))
     return <span class="name">{name}</span>
   return (
@@ -24,4 +24,9 @@ export function NameCell({
       {name}
     </Link>
   )
+}
+
+/** What is refused, and what the relay answers by itself, goes to no upstream; other names were not known. */
+export function nameOfNothing(dimension: string): string {
+  return dimension === 'upstream' ? 'none' : 'unknown'
 }

@@ -1,6 +1,6 @@
 import type { Counts, Series, TotalsRow, TotalsTable } from '../../shapes.js'
 import { refreshOf, useApi } from '../asking.js'
-import { formatCount, formatMoney, formatShare, formatShort } from '../format.js'
+import { formatCount, formatMoney, formatShare, formatShort, formatStep } from '../format.js'
 import { usePage } from '../page-context.js'
 import { AnswerView } from '../parts/answer-view.js'
 import { ShareBar } from '../parts/bars.js'
@@ -41,6 +41,7 @@ export function CachesView() {
             rows={data.rows}
             sum={data.sum}
             keyOf={({ name }) => name}
+            most={50}
             empty="No requests in this range"
             sort={{ name: 'prompt', isDescending: true }}
             source={source}
@@ -78,7 +79,7 @@ function Charts({
         onZoom={onZoom}
       />
       <Chart
-        title="Answered without the upstream"
+        title={`Answered without the upstream, per ${formatStep(data.stepMs)}`}
         moments={moments}
         lines={(['cacheHits', 'prefixHits', 'joins'] as const).map((name, i) => ({
           label: { cacheHits: 'from the cache', prefixHits: 'rest of a completion', joins: 'shared' }[name],

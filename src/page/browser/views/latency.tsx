@@ -91,12 +91,16 @@ export function LatencyView() {
             rows={data.rows}
             sum={data.sum}
             keyOf={({ name }) => name}
+            most={50}
             empty="No requests in this range"
             sort={{ name: 'requests', isDescending: true }}
             source={source}
           />
         )}
       </AnswerView>
+      <p class="below">
+        p50 and p99 are within 15 % here. <code>thinwire usage report</code> has them within 1 %.
+      </p>
     </>
   )
 }

@@ -6,10 +6,13 @@ import { ShareBar } from '../parts/bars.js'
 import { DataTable } from '../parts/data-table.js'
 import type { Column } from '../parts/table.js'
 
+/** The fullest say the most: of some hundred keys, nearly all have hardly begun. */
+const MOST = 15
+
 /** From here on, a counter is close to its limit. */
 const CLOSE = 0.8
 
-/** Budgets and other limits, each with what is used of it and when it is whole again. */
+/** Budgets and other limits that something is used of, and when each is whole again; the fullest first. */
 export function Limits() {
   const answer = useApi<Meters>('/api/limits', 10_000)
   return (
@@ -19,7 +22,8 @@ export function Limits() {
           <DataTable
             title="Budgets"
             columns={COLUMNS}
-            rows={meters.filter(({ kind }) => kind === 'budget')}
+            rows={meters.filter((meter) => meter.kind === 'budget' && fullness(meter) > 0)}
+            most={MOST}
             keyOf={keyOf}
             empty="No budget is set, or nothing was counted by one"
             source={null}
@@ -27,7 +31,8 @@ export function Limits() {
           <DataTable
             title={isCut ? `Limits, the fullest ${meters.length}` : 'Other limits'}
             columns={COLUMNS.filter(({ name }) => name !== 'period')}
-            rows={meters.filter(({ kind }) => kind !== 'budget')}
+            rows={meters.filter((meter) => meter.kind !== 'budget' && fullness(meter) > 0)}
+            most={MOST}
             keyOf={keyOf}
             empty="No other limit is set, or nothing was counted by one"
             source="/api/limits"

@@ -1,7 +1,15 @@
 import { useMemo } from 'preact/hooks'
 import type { Now, OpenRow, Series } from '../../shapes.js'
 import { useApi } from '../asking.js'
-import { formatBytes, formatCount, formatMoney, formatMs, formatShort, formatUs } from '../format.js'
+import {
+  formatBytes,
+  formatCount,
+  formatMoney,
+  formatMs,
+  formatRate,
+  formatShort,
+  formatUs,
+} from '../format.js'
 import { type LiveState, useLive } from '../live.js'
 import { Badge, type Tone } from '../parts/badge.js'
 import { Chart } from '../parts/chart.js'
@@ -28,14 +36,14 @@ export function NowView() {
               { label: 'requests', values: chart.requests, colour: 0, isFilled: true },
               { label: 'errors', values: chart.errors, colour: 1, isDashed: true },
             ]}
-            format={formatShort}
+            format={formatRate}
             height={140}
           />
           <Chart
             title="Tokens a second"
             moments={chart.moments}
             lines={[{ label: 'tokens', values: chart.tokens, colour: 2, isFilled: true }]}
-            format={formatShort}
+            format={formatRate}
             height={140}
           />
         </section>

@@ -1,6 +1,6 @@
 import type { Refusals, Series } from '../../shapes.js'
 import { refreshOf, useApi } from '../asking.js'
-import { formatCount, formatShare, formatShort } from '../format.js'
+import { formatCount, formatShare, formatShort, formatStep } from '../format.js'
 import { usePage } from '../page-context.js'
 import { AnswerView } from '../parts/answer-view.js'
 import { ShareBar } from '../parts/bars.js'
@@ -27,7 +27,8 @@ export function RefusalsView() {
           isEmpty(data) ? null : (
             <section class="card charts">
               <Chart
-                title="Refusals and errors"
+                title={`Refusals and errors, per ${formatStep(data.stepMs)}`}
+                note="What was refused is among the errors."
                 moments={momentsOf(data)}
                 lines={[
                   {

@@ -44,7 +44,7 @@ export function RequestView({ id }: { readonly id: string }) {
 
 function tilesOf({ row, attempts, failedAttempts }: RequestDetail): Tile[] {
   return [
-    { label: 'End', value: String(row.status ?? '–'), note: row.end, isBad: row.isError },
+    { label: 'End', value: String(row.status ?? 'no status'), note: row.end, isBad: row.isError },
     { label: 'Model', value: row.model ?? '–', note: row.upstream ?? 'no upstream' },
     {
       label: 'Attempts',
@@ -57,7 +57,10 @@ function tilesOf({ row, attempts, failedAttempts }: RequestDetail): Tile[] {
     {
       label: 'Tokens',
       value: formatCount(tokensOf(row)),
-      note: `${formatCount(row.promptTokens)} prompt, ${formatCount(row.completionTokens)} answer`,
+      note:
+        tokensOf(row) === null
+          ? ''
+          : `${formatCount(row.promptTokens)} prompt, ${formatCount(row.completionTokens)} answer`,
     },
     {
       label: 'Cost',

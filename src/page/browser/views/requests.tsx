@@ -77,8 +77,9 @@ function List() {
                   Older requests
                 </button>
               )}{' '}
-              <span role="status">{older.source === source ? older.problem : null}</span> The last{' '}
-              {formatCount(kept)} requests are kept here.
+              <span role="status">{older.source === source ? older.problem : null}</span>{' '}
+              {kept > 0 &&
+                `The last ${formatCount(kept)} requests are kept here, in the order of their ends.`}
             </p>
           </>
         )
@@ -93,6 +94,7 @@ function columnsOf({ session, times, readClock }: PageContext): readonly Column<
     {
       name: 'at',
       label: 'When',
+      hint: 'When it arrived. The one that ended last stands first.',
       isText: true,
       value: ({ at }) => at,
       cell: ({ id, at }) => (
@@ -183,5 +185,5 @@ function columnsOf({ session, times, readClock }: PageContext): readonly Column<
 }
 
 function End({ row: { status, end, isError } }: { readonly row: RequestRow }) {
-  return <Badge tone={isError ? 'bad' : 'good'}>{`${status ?? 'no status'} ${end}`}</Badge>
+  return <Badge tone={isError ? 'bad' : 'good'}>{`${status ?? '–'} ${end}`}</Badge>
 }

@@ -48,6 +48,7 @@ export function SpendView() {
               columns={columnsOf(by, month.costNano)}
               rows={tables[by]}
               keyOf={({ name }) => name}
+              most={50}
               empty="Nothing was spent this month"
               sort={{ name: 'month', isDescending: true }}
               source={source}

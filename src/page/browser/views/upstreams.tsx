@@ -1,12 +1,12 @@
 import type { Series, TargetRow, Targets } from '../../shapes.js'
 import { refreshOf, useApi } from '../asking.js'
-import { formatCount, formatMs, formatShare, formatShort } from '../format.js'
+import { formatCount, formatMs, formatRate, formatShare, formatShort, formatStep } from '../format.js'
 import { usePage } from '../page-context.js'
 import { AnswerView } from '../parts/answer-view.js'
 import { Badge, type Tone } from '../parts/badge.js'
 import { Chart } from '../parts/chart.js'
 import { DataTable } from '../parts/data-table.js'
-import { NameCell } from '../parts/name-cell.js'
+import { NameCell, nameOfNothing } from '../parts/name-cell.js'
 import type { Column } from '../parts/table.js'
 import { queryOf } from '../place.js'
 import { countsOf, isEmpty, momentsOf, ratesOf } from '../series.js'
@@ -43,15 +43,15 @@ export function UpstreamsView() {
                 title="Requests a second by upstream"
                 moments={momentsOf(data)}
                 lines={data.groups.slice(0, MAX_LINES).map((group, i) => ({
-                  label: group.name === '' ? 'none' : group.name,
+                  label: group.name === '' ? nameOfNothing('upstream') : group.name,
                   values: ratesOf(data, group, 'requests'),
                   colour: i,
                 }))}
-                format={formatShort}
+                format={formatRate}
                 onZoom={onZoom}
               />
               <Chart
-                title="More than one target asked"
+                title={`More than one target asked, per ${formatStep(data.stepMs)}`}
                 note="Failover: a target failed. Hedge: it was slow."
                 moments={momentsOf(data)}
                 lines={(['failovers', 'hedges'] as const).map((name, i) => ({

@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds that hinders somebody. It runs in the page, whose policy would forbid it: open it with `bypassCSP`. */
+export async function findFaults(page: Page): Promise<string[]> {
+  const found = await page.evaluate(`(async () => {
+    ${AXE}
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] })
+    return violations.map(({ impact, id, nodes }) => impact + ' ' + id + ': ' + nodes[0].target)
+  })()`)
+  return (found as string[]).filter((fault) => /^(?:serious|critical) /.test(fault))
+}
