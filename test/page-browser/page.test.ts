@@ -372,4 +372,28 @@ withChromium(
   },
 )
 
+withChromium(
+  'of thousands of keys two hundred are drawn, and any is found by a part of its name',
+  async () => {
+    const crowded = await openScene({ moreKeys: 3_000 })
+    try {
+      const context = await browser.newContext()
+      const { page } = await openPage(context, crowded.url)
+      await page.goto(crowded.url)
+      await signIn(page, crowded.operatorSecret)
+      await showView(page, 'Keys')
+      await page.getByRole('button', { name: /^Show all 3\d{3} of Keys$/ }).waitFor()
+      assert.is(await page.getByRole('row').count(), 1 + 200)
+      await page.getByLabel('Find keys').fill('Crowd/USER2987')
+      await page.getByRole('cell', { name: 'crowd/user2987', exact: true }).waitFor()
+      assert.is(await page.getByRole('row').count(), 1 + 1)
+      await page.getByLabel('Find keys').fill('nobody')
+      await page.getByText('No key has that').waitFor()
+      await context.close()
+    } finally {
+      await crowded.close()
+    }
+  },
+)
+
 test.run()

@@ -360,12 +360,14 @@ export function makeDetail(row: RequestRow): RequestDetail {
   }
 }
 
-export function makeKeys(now: number): KeyRow[] {
-  return NAMES.key.map((id, n) => ({
+/** @param more keys whose names are counted up, and that nobody has used */
+export function makeKeys(now: number, more: number): KeyRow[] {
+  const ids = [...NAMES.key, ...Array.from({ length: more }, (_, n) => `k_more${n}`)]
+  return ids.map((id, n) => ({
     id,
     env: 'prod',
-    team: NAMES.user[n]?.split('/')[0] ?? '',
-    user: NAMES.user[n]?.split('/')[1] ?? '',
+    team: NAMES.user[n]?.split('/')[0] ?? 'crowd',
+    user: NAMES.user[n]?.split('/')[1] ?? `user${n}`,
     createdAt: now - (n + 1) * 31 * DAY,
     expiresAt: n === 1 ? null : now + (n * 40 + 3) * DAY,
     revokedAt: n === 3 ? now - 5 * DAY : null,

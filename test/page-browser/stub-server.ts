@@ -35,6 +35,8 @@ export interface StubOptions {
   isEmpty?: boolean
   /** Paths of the API that fail. */
   failing?: readonly string[]
+  /** Keys beside those of the names. */
+  moreKeys?: number
 }
 
 export class StubServer {
@@ -57,7 +59,7 @@ export class StubServer {
     this.manifest = JSON.parse(readFileSync(new URL('manifest.json', ASSETS), 'utf8')) as Manifest
     this.streams = new Set()
     this.startedAt = Date.now() - 93 * 60_000
-    this.keys = data.makeKeys(Date.now())
+    this.keys = data.makeKeys(Date.now(), options.moreKeys ?? 0)
     this.timer = null
     this.server = createServer((request, response) => void this.answer(request, response))
   }
@@ -227,7 +229,7 @@ export class StubServer {
         return
       }
       const made: KeyRow = {
-        ...(data.makeKeys(Date.now())[1] as KeyRow),
+        ...(data.makeKeys(Date.now(), 0)[1] as KeyRow),
         ...{ id: `k${this.keys.length}new`, env: asked.env, team: asked.team, user: asked.user },
         ...{ createdAt: Date.now(), lastAt: null, monthNano: 0, monthRequests: 0 },
       }

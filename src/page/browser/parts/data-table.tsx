@@ -2,6 +2,9 @@ import { useState } from 'preact/hooks'
 import { downloadTable } from '../download.js'
 import { type Column, type Sort, sortRows, Table } from './table.js'
 
+/** A browser takes seconds for tens of thousands of rows, at each answer. */
+const MOST = 200
+
 interface DataTableProps<Row> {
   readonly title: string
   readonly columns: readonly Column<Row>[]
@@ -14,7 +17,7 @@ interface DataTableProps<Row> {
   readonly source: string | null
   /** What chooses this table in the CSV of the API, which is one table. */
   readonly csv?: Readonly<Record<string, string>>
-  /** More rows than these are shown when somebody asks for them. */
+  /** More rows than these are shown when somebody asks for them; by default 200. */
   readonly most?: number
   /** Stands between the title and the links. */
   readonly controls?: preact.ComponentChildren
@@ -27,7 +30,7 @@ export function DataTable<Row>({
   source,
   csv = {},
   sort,
-  most = Number.POSITIVE_INFINITY,
+  most = MOST,
   ...table
 }: DataTableProps<Row>) {
   const [chosen, setChosen] = useState<Sort | null>(sort ?? null)

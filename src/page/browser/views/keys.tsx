@@ -11,6 +11,9 @@ import { AddKey, RevokeKey, RotateKey } from './key-orders.js'
 
 type Order = { readonly kind: 'add' } | { readonly kind: 'rotate' | 'revoke'; readonly row: KeyRow }
 
+/** Fewer keys are found by looking. */
+const MANY = 20
+
 /** The keys, and for who may do so: adding, rotating and revoking them. */
 export function KeysView() {
   const page = usePage()
@@ -18,6 +21,7 @@ export function KeysView() {
   const [turn, setTurn] = useState(0)
   const [order, setOrder] = useState<Order | null>(null)
   const [done, setDone] = useState<string | null>(null)
+  const [wanted, setWanted] = useState('')
   const answer = useApi<KeyList>('/api/keys', 30_000, turn)
   const finish = (message: string | null): void => {
     setOrder(null)
@@ -34,16 +38,27 @@ export function KeysView() {
           <DataTable
             title={session.role === 'operator' ? 'Keys' : 'Your key'}
             controls={
-              session.mayChangeKeys && (
-                <button type="button" class="primary" onClick={() => setOrder({ kind: 'add' })}>
-                  Add a key
-                </button>
-              )
+              <>
+                {keys.length > MANY && (
+                  <input
+                    type="search"
+                    aria-label="Find keys"
+                    placeholder="Find"
+                    value={wanted}
+                    onInput={({ currentTarget }) => setWanted(currentTarget.value)}
+                  />
+                )}
+                {session.mayChangeKeys && (
+                  <button type="button" class="primary" onClick={() => setOrder({ kind: 'add' })}>
+                    Add a key
+                  </button>
+                )}
+              </>
             }
             columns={columnsOf(page, setOrder)}
-            rows={keys}
+            rows={keys.filter((row) => isMeant(row, wanted))}
             keyOf={({ id }) => id}
-            empty="There are no keys yet"
+            empty={wanted === '' ? 'There are no keys yet' : 'No key has that in its id, owner or env'}
             source="/api/keys"
           />
         )}
@@ -53,6 +68,11 @@ export function KeysView() {
       {order?.kind === 'revoke' && <RevokeKey row={order.row} onDone={finish} />}
     </>
   )
+}
+
+/** @param wanted a part of the id, the owner or the env, in any case; empty: all are meant */
+function isMeant({ id, team, user, env }: KeyRow, wanted: string): boolean {
+  return `${id} ${team}/${user} ${env}`.toLowerCase().includes(wanted.trim().toLowerCase())
 }
 
 function columnsOf(
