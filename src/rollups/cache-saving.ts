@@ -1,5 +1,6 @@
 import type { Prices } from '../ledger/prices.js'
 import type { NanoUsd } from '../lib/nano-usd.js'
+import { toAmount } from './amount.js'
 
 /** A request whose prompt was in part in the provider's cache. */
 export interface CachedPrompt {
@@ -42,5 +43,5 @@ export function computeCacheSaving(
   const [full, reduced] = [chargePrompt(null), chargePrompt(Math.min(cached, prompt))]
   if (full === null || reduced === null) return 0
   const saved = ((Number(full) - Number(reduced)) * cachedTokens) / cached
-  return saved > 0 ? Math.round(saved) : 0
+  return saved > 0 ? toAmount(Math.round(saved)) : 0
 }

@@ -1,3 +1,4 @@
+import { toAmount } from './amount.js'
 import { type Cells, openCell } from './cell.js'
 
 /**
@@ -32,7 +33,7 @@ export function packCells(cells: Cells): Uint8Array {
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as number
       at = writeNumber(at, key - before)
-      at = writeNumber(at, amounts[i] as number)
+      at = writeNumber(at, toAmount(amounts[i] as number))
       before = key
     }
     const length = at - lengthAt - 2

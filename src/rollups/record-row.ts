@@ -3,6 +3,7 @@ import type { Prices } from '../ledger/prices.js'
 import { readIdentity } from '../ledger/read/entry.js'
 import { parseLedgerTime } from '../ledger/read/ledger-time.js'
 import { parseNanoUsd } from '../lib/nano-usd.js'
+import { toAmount } from './amount.js'
 import { bucketOf, DURATIONS } from './buckets.js'
 import { computeCacheSaving } from './cache-saving.js'
 import { KEY, keyOfBucket } from './layout.js'
@@ -121,6 +122,6 @@ class Fields {
   nano(name: string): number | null {
     const usd = this.number(name)
     const nano = usd === null ? null : parseNanoUsd(usd)
-    return nano === null ? null : Number(nano)
+    return nano === null ? null : toAmount(nano)
   }
 }

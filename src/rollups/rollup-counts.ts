@@ -5,6 +5,7 @@ import { chargeFor, chargeOf } from '../ledger/charge.js'
 import type { Prices } from '../ledger/prices.js'
 import { isRecorded } from '../ledger/record.js'
 import type { ResponseStats } from '../metering/response-stats.js'
+import { toAmount } from './amount.js'
 import { BUCKETS, bucketOf, DURATIONS } from './buckets.js'
 import { type CachedPrompt, computeCacheSaving } from './cache-saving.js'
 import { DURATIONS_AT, KEY } from './layout.js'
@@ -199,7 +200,7 @@ class Row {
     if (usage !== null) {
       const { nano: charged } = chargeOf(summary, prices)
       const { prompt, cached, completion } = usage
-      if (charged !== null) nano = Number(charged)
+      if (charged !== null) nano = toAmount(charged)
       else if (prompt !== null || completion !== null) this.plus(KEY.unpriced, 1)
       if (nano > 0) this.plus(KEY.costNano, nano)
       if (prompt !== null) this.plus(KEY.promptTokens, prompt)
@@ -292,7 +293,7 @@ class Row {
     const saved = summary.savedUsage?.usage ?? null
     if (saved === null) return
     this.plus(KEY.savedTokens, (saved.prompt ?? 0) + (saved.completion ?? 0))
-    this.plus(KEY.savedNano, Number(chargeFor(summary, saved, prices).nano ?? 0))
+    this.plus(KEY.savedNano, toAmount(chargeFor(summary, saved, prices).nano ?? 0))
   }
 
   private addTags(text: string, costNano: number, tokens: number, requests: number): void {

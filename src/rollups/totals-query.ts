@@ -1,7 +1,7 @@
 import { addSums, createSums, Grouping, readCounts, readLatencies } from './group-sums.js'
 import { Pace } from './pace.js'
-import type { RollupQuery } from './query.js'
-import type { Dimension, SecondSums, TotalsRow, TotalsTable } from './shapes.js'
+import type { Filter, RollupQuery } from './query.js'
+import { DIMENSIONS, type Dimension, type SecondSums, type TotalsRow, type TotalsTable } from './shapes.js'
 import { chooseSlots } from './slots.js'
 import type { Store } from './store.js'
 
@@ -41,8 +41,10 @@ export async function queryTotals(store: Store, query: RollupQuery, by: Dimensio
   }
   const rows: TotalsRow[] = []
   const now = store.now()
+  // What a key did last may be no part of this range, or of what the filter lets through.
+  const isLast = by === 'key' && first + count * perStep > ring.numberOf(now) && isOfKeys(query.filter)
   const readRow = (name: string, { sums, lastAt }: Group): TotalsRow => {
-    const seen = by === 'key' ? store.seenKeys.get(name) : undefined
+    const seen = isLast ? store.seenKeys.get(name) : undefined
     const last = Math.min(seen ?? lastAt + ring.slotMs - 1, now)
     const counts = readCounts(sums)
     return { name, counts, latencies: readLatencies(sums), lastAt: lastAt < 0 ? null : last }
@@ -54,6 +56,14 @@ export async function queryTotals(store: Store, query: RollupQuery, by: Dimensio
   rows.sort((a, b) => b.counts.requests - a.counts.requests || (a.name < b.name ? -1 : 1))
   return { from, to: Math.min(from + count * stepMs, Math.max(now, from)), by, rows, sum: readRow('', all) }
 }
+
+/** Whether a filter lets all requests of a key through, or none. */
+function isOfKeys(filter: Filter): boolean {
+  return DIMENSIONS.every((name) => filter[name] === undefined || OF_KEYS.has(name))
+}
+
+/** What all requests of a key have in common. */
+const OF_KEYS: ReadonlySet<Dimension> = new Set(['team', 'user', 'key'])
 
 /** Counts the codes of errors in a range, the most first. */
 export async function queryCodes(

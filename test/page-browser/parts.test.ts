@@ -39,6 +39,14 @@ const { sortRows } = (await import(new URL('parts/table.js', BUILT).href)) as {
   sortRows: <Row>(rows: readonly Row[], columns: readonly unknown[], sort: unknown) => readonly Row[]
 }
 
+interface Second {
+  readonly at: number
+}
+
+const { appendNow } = (await import(new URL('history.js', BUILT).href)) as {
+  appendNow: (history: readonly Second[], now: Second) => readonly Second[]
+}
+
 const { jsx, toHtml } = (await import(new URL('report/static-jsx.js', BUILT).href)) as {
   jsx: (type: unknown, props: Record<string, unknown>) => unknown
   toHtml: (node: unknown) => string
@@ -158,6 +166,16 @@ test('markup that is written to a file escapes all text and each attribute, and 
     `<p hidden tabindex="0" aria-busy="false"><b title="${escaped}">${escaped}0</b></p>`,
   )
   assert.is(toHtml(jsx('svg', { viewBox: '0 0 1 1', children: undefined })), '<svg viewBox="0 0 1 1"></svg>')
+})
+
+test('the live seconds are each there once, in order, and go on when the clock of the relay is set back', () => {
+  const gather = (ats: readonly number[]): number[] =>
+    ats.reduce<readonly Second[]>((history, at) => appendNow(history, { at }), []).map(({ at }) => at)
+  assert.equal(gather([1, 2, 2, 4]), [1, 2, 4])
+  assert.equal(gather([10, 11, 12, 11, 12, 13]), [10, 11, 12, 13])
+  assert.equal(gather([10, 11, 12, 3, 4]), [3, 4])
+  const many = gather(Array.from({ length: 500 }, (_, at) => at))
+  assert.equal([many.length, many[0], many.at(-1)], [300, 200, 499])
 })
 
 test.run()

@@ -108,6 +108,11 @@ test('sums of any range, by each dimension, are those of the report', (place) =>
         // The last minutes are by the second, and in that in which a request ended.
         if (slotMs === 1_000) checkSeconds(table, figures.ledger.records)
         else compareTables(table, await figures.report(by, table.from, table.to))
+        for (const { name, lastAt } of table.rows)
+          assert.ok(
+            lastAt !== null && lastAt >= table.from && lastAt <= findLastEnd(figures.ledger, table.to),
+            name,
+          )
       }
   }))
 
@@ -325,6 +330,11 @@ function checkPeriod({ from, to }: Range, asked: Range, now: number): number {
   const last = Math.min(asked.to, now + 1)
   assert.ok(to >= last - 1 && to < last + slotMs, `to ${to} in place of ${asked.to}`)
   return slotMs
+}
+
+/** When the last request ended of those that arrived before a moment; at least this moment. */
+function findLastEnd({ records }: MadeLedger, to: number): number {
+  return Math.max(to, ...records.filter(({ at }) => at < to).map(({ endedAt }) => endedAt))
 }
 
 function checkSeconds({ from, to, sum }: TotalsTable, records: readonly MadeRecord[]): void {

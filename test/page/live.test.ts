@@ -127,6 +127,26 @@ test('a viewer who comes back gets what was missed', () =>
     assert.ok((eventsOf(late)[0]?.id ?? 0) > (second?.id ?? 0))
   }))
 
+test('a viewer who comes back after a long pause gets nothing that is old', () =>
+  withPage({ tickMs: 20 }, async (scene) => {
+    const cookie = await scene.signIn()
+    const viewer = await look(scene, [cookie])
+    await until(() => eventsOf(viewer).length >= 2, 'two seconds')
+    const [first, second] = eventsOf(viewer)
+    viewer.destroy()
+    // Nobody looks, so nothing is made, and nothing forgotten.
+    await until(() => clockIsStill(scene), 'no further look')
+    const now = Date.now
+    Date.now = () => now() + 3_600_000
+    try {
+      const back = await look(scene, [cookie, `last-event-id: ${first?.id}`])
+      await until(() => eventsOf(back).length >= 1, 'the next second')
+      assert.ok((eventsOf(back)[0]?.id ?? 0) > (second?.id ?? 0) + 3_000)
+    } finally {
+      Date.now = now
+    }
+  }))
+
 test('a holder sees the own open requests alone', () =>
   withPage({ tickMs: 50 }, async (scene) => {
     const { id } = scene.one.record

@@ -40,4 +40,18 @@ test('a request without a key is of no holder', () => {
   assert.is(joinOpen([]).count, 0)
 })
 
+test('a response of whose first token nothing is known has no pace', () => {
+  const inFlight = new InFlight()
+  const stats = { usage: null, estimator: { tokens: 40 } }
+  for (const [n, firstTokenAt] of [0, null, performance.now() - 10_000].entries()) {
+    const exchange = exchangeOf(n, n, 'k_1')
+    Object.assign(exchange.outcome, { meter: { readStats: () => ({ ...stats, firstTokenAt }) } })
+    inFlight.add(exchange)
+  }
+  const rows = lookAt(inFlight, { all: true, keys: [] }).all?.rows ?? []
+  const [late, before, flowing] = rows.map(({ pace }) => pace)
+  assert.equal([late, before], [null, null])
+  assert.ok(typeof flowing === 'number' && flowing > 0 && flowing <= 4)
+})
+
 test.run()

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Filter } from '../../src/rollups/query.js'
+import { readRecordRow } from '../../src/rollups/record-row.js'
 import { RollupCounts } from '../../src/rollups/rollup-counts.js'
 import { Rollups } from '../../src/rollups/rollups.js'
 import { COUNTS, DIMENSIONS, type Dimension, OTHER } from '../../src/rollups/shapes.js'
@@ -326,6 +327,22 @@ test('the forecast repeats the hours of the last week, and there is none before 
   assert.is(today.forecastNano, 1_000)
   now += 90 * DAY_MS
   assert.is((await rollups.spend({})).month.costNano, 0)
+})
+
+test('absurd amounts are cut to what a number holds, and the rest goes on', async () => {
+  const rollups = new Rollups({ zone: 'UTC', sharedMs: 0 })
+  const at = Date.now()
+  const price = '1e280'
+  for (let hours = 0; hours < 8; hours++) {
+    const ts = new Date(at - hours * HOUR_MS).toISOString()
+    const line = `{"v":1,"id":"tw-${hours}","seq":1,"writer":"w","ts":"${ts}","prompt_tokens":7,"cost_usd":${price},"tags":"a=b"}`
+    const row = readRecordRow(line.replace('1e280', hours % 2 === 0 ? price : '1e300'), null)?.row
+    assert.ok(row)
+    for (let i = 0; i < 3; i++) rollups.add({ second: at - (at % 1_000), rows: [row] })
+  }
+  const { sum } = await rollups.totals({ range: { from: at - 3 * DAY_MS, to: at + 1 }, filter: {} }, 'team')
+  assert.equal([sum.counts.requests, sum.counts.promptTokens], [24, 168])
+  assert.ok(sum.counts.costNano >= Number.MAX_SAFE_INTEGER && Number.isFinite(sum.counts.costNano))
 })
 
 test.run()

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { Now } from '../shapes.js'
 import { ApiProblem, callApi } from './api.js'
 import { announceSignOut } from './asking.js'
+import { appendNow } from './history.js'
 
 /** `paused`: the tab is not seen. `lost`: there is no connection, and it is tried again. */
 export type LiveState = 'connecting' | 'live' | 'lost' | 'paused'
@@ -12,8 +13,6 @@ export interface Live {
   /** The last five minutes, the oldest first. */
   readonly history: readonly Now[]
 }
-
-const HISTORY = 300
 
 /** The server writes every second: after so long a silence, the connection is taken for dead. */
 const SILENCE_MS = 12_000
@@ -38,17 +37,6 @@ export function useLive(): Live {
     }
   }, [])
   return live
-}
-
-/**
- * What comes a second time, as the stream was taken up again, is in the history once. An earlier second says that the
- * relay's clock was set back: the seconds that are to come again go, as a chart needs them in order.
- */
-export function appendNow(history: readonly Now[], now: Now): readonly Now[] {
-  const last = history.at(-1)
-  if (now.at === last?.at) return history
-  const before = last !== undefined && now.at < last.at ? history.filter(({ at }) => at < now.at) : history
-  return [...before.slice(1 - HISTORY), now]
 }
 
 /** One connection after another. A refusal ends an `EventSource` for good, so this makes a new one. */

@@ -3,6 +3,7 @@ import type { Dimensions } from '../../ledger/read/entry.js'
 import type { RollupHead, RollupReader } from '../../ledger/read/rollup.js'
 import { SequenceCheck } from '../../ledger/read/sequence-check.js'
 import { readRowSums, type SumRow } from '../../ledger/read/sum.js'
+import { toAmount } from '../amount.js'
 import { bucketOf } from '../buckets.js'
 import { computeCacheSaving } from '../cache-saving.js'
 import type { Cell } from '../cell.js'
@@ -80,7 +81,8 @@ export class Collector implements RollupReader {
     const { store, at } = this
     if (of.at === null || !store.reaches('hours', of.at, at)) return
     const sums = readRowSums(row, from)
-    const { promptTokens, completionTokens, cachedTokens, costNano, requests } = sums
+    const { promptTokens, completionTokens, cachedTokens, requests } = sums
+    const costNano = toAmount(sums.costNano)
     const series = store.book.find(DIMENSIONS.map((dimension) => of[dimension] ?? ''))
     const cell = store.cellAt('hours', of.at, series, at)
     if (cell !== null) {
