@@ -82,7 +82,7 @@ export class Store {
       minutes: ring({ slotMs: MINUTE_MS, phaseMs: 0 }, MINUTES_MS, bytes.minutes),
       hours: ring(hours, HOURS_MS, bytes.hours),
     }
-    this.tags = new TagSums(maxTags)
+    this.tags = new TagSums(maxTags, this.calendar, now)
     this.seenKeys = new Map()
     this.version = 0
     this.keepsSeries = false
@@ -151,9 +151,8 @@ export class Store {
   addBeside(series: number, key: string, row: Pick<RollupRow, 'minute' | 'lastAt' | 'tags'>): void {
     this.see(key, row.lastAt)
     if (row.tags.length === 0) return
-    const day = this.calendar.startOfDay(row.minute)
     for (const { tags, costNano, tokens, requests } of row.tags)
-      this.tags.add(day, series, tags, costNano, tokens, requests)
+      this.tags.add(row.minute, series, tags, costNano, tokens, requests)
   }
 
   private get oldestStart(): number {

@@ -191,6 +191,13 @@ test('money by the calendar is that of the days of the zone, also where summer t
           (fact) => passes(fact, filter) && isOfMonth(fact) && fact.tags.includes(row.name),
         )
         assert.is(row.monthNano, sumOf(of, 'costNano'))
+        assert.is(
+          row.todayNano,
+          sumOf(
+            of.filter((fact) => dayOf(fact) === today),
+            'costNano',
+          ),
+        )
       }
     }),
     { numRuns: 150 },
@@ -301,6 +308,37 @@ test('a view has 400 slots and 20 groups at most, and the other groups are in `O
     const all = groups.flatMap(({ counts }) => counts.requests ?? []).reduce((sum, one) => sum + one, 0)
     assert.is(all, 3_000 + 100 * 49)
   }
+})
+
+test('a month of tags takes no more room than a day of it, and what is of today is said apart', async () => {
+  let now = Date.parse('2026-06-01T12:00:00.000Z')
+  const rollups = new Rollups({ zone: 'UTC', now: () => now, sharedMs: 0, maxTags: 300 })
+  const add = (user: number, at: number): void => {
+    const names = ['t', `user${user}`, `k_${user}`, 'm', 'openai', 'done']
+    const tags = [{ tags: `project=${user % 3},ticket=a`, costNano: 7, tokens: 5, requests: 1 }]
+    rollups.add({
+      second: at,
+      rows: [{ names, minute: at, lastAt: at, pairs: [0, 1, 8, 7], codes: [], tags }],
+    })
+  }
+  for (; now < Date.parse('2026-07-01T00:00:00.000Z'); now += DAY_MS)
+    for (let user = 0; user < 30; user++) add(user, now)
+  now -= DAY_MS
+  const read = async (): Promise<unknown> =>
+    (await rollups.spend({})).by.tag.map(({ name, todayNano, monthNano }) => [name, todayNano, monthNano])
+  assert.equal(await read(), [
+    ['ticket=a', 30 * 7, 900 * 7],
+    ...[0, 1, 2].map((project) => [`project=${project}`, 10 * 7, 300 * 7]),
+  ])
+  // What comes late is of the month; with the next month it begins anew.
+  add(1, now - 9 * DAY_MS)
+  now += DAY_MS
+  add(2, now)
+  add(2, now - 2 * DAY_MS)
+  assert.equal(await read(), [
+    ['project=2', 7, 7],
+    ['ticket=a', 7, 7],
+  ])
 })
 
 test('the forecast repeats the hours of the last week, and there is none before a day is known', async () => {

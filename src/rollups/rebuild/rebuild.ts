@@ -58,7 +58,7 @@ export interface RebuiltPart {
 }
 
 export type TagPart = readonly [
-  day: number,
+  from: number,
   series: number,
   tag: string,
   costNano: number,
@@ -242,8 +242,8 @@ class Teller {
     for (const [key, at] of keys) this.toldKeys.set(key, at)
     for (const some of divide(keys)) await this.tellPart({ keys: some })
     const sums = [...tags.list(Number.NEGATIVE_INFINITY)].map(
-      ([day, { series, tag, costNano, tokens, requests }]): TagPart => [
-        day,
+      ([from, { series, tag, costNano, tokens, requests }]): TagPart => [
+        from,
         series,
         tag,
         costNano,

@@ -208,8 +208,8 @@ class Adding {
       ring.addPack(number, { bytes, map: this.map }, ring.numberOf(now))
     }
     for (const [key, at] of keys) store.see(key, at)
-    for (const [day, number, tag, ...sums] of tags)
-      store.tags.addOne(day, this.map[number] ?? 0, tag, ...sums)
+    for (const [from, number, tag, ...sums] of tags)
+      store.tags.addOne(from, this.map[number] ?? 0, tag, ...sums)
     if (lines.length > 0) this.recent.addEarlier(lines)
     store.version++
     store.trim()
