@@ -135,11 +135,12 @@ test('a holder sees of limits what GET /v1/key tells: also of those that are sha
     }
   }))
 
-test('the record of a holder does not name the key that made a stored object', () => {
+test('the record of a holder does not name the key that made a stored object', async () => {
   const source = createFakeSource(null)
   const record = { id: 'tw-1', key: KEY_RECORD.id, maker_key: 'k_of_another' }
-  Object.assign(source.requests, { find: () => record })
-  assert.equal(narrowSource(source, KEY_RECORD).requests.find('tw-1'), { id: 'tw-1', key: KEY_RECORD.id })
+  Object.assign(source.requests, { find: async () => record })
+  const found = await narrowSource(source, KEY_RECORD).requests.find('tw-1')
+  assert.equal(found, { id: 'tw-1', key: KEY_RECORD.id })
   source.close()
 })
 
