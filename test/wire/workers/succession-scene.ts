@@ -83,7 +83,9 @@ export async function signIn(place: Place): Promise<Ask> {
   const { headers } = await fetch(link, { redirect: 'manual' })
   const [cookie = ''] = (headers.get('set-cookie') ?? '').split(';', 1)
   return async (path) => {
-    const response = await fetch(new URL(`/api/${path}`, link), { headers: { cookie } })
+    const get = (): Promise<Response> => fetch(new URL(`/api/${path}`, link), { headers: { cookie } })
+    // A browser asks again too, if the connection that it has kept is closed in this very moment.
+    const response = await get().catch(get)
     const text = await response.text()
     assert.is(response.status, 200, text)
     return JSON.parse(text) as Record<string, unknown>
