@@ -56,7 +56,7 @@ test('its tables have what the report has, and names are text', async (place) =>
   await runUsage(place, ['report', '--html', file])
   const html = readFileSync(file, 'utf8')
   const [head, ...rows] = rowsOf(html, 'Usage by team')
-  assert.equal(head?.slice(0, 7), ['team', 'Requests', 'Errors', 'Prompt', 'Cached', 'Answer', 'Cost'])
+  assert.equal(head?.slice(0, 7), ['Team', 'Requests', 'Errors', 'Prompt', 'Cached', 'Answer', 'Cost'])
   assert.equal(
     rows.map((row) => row.slice(0, 4)),
     [
@@ -69,9 +69,9 @@ test('its tables have what the report has, and names are text', async (place) =>
   assert.equal(rowsOf(html, 'Usage by model')[2]?.[0], '&quot;&#39;&amp;')
   assert.equal(
     rowsOf(html, 'Usage by day').map(([name]) => name),
-    ['day', '2026-01-01', '2026-01-02', 'total'],
+    ['Day', '2026-01-01', '2026-01-02', 'total'],
   )
-  assert.match(html, /Most: \$2\.00 on 2026-01-01/)
+  assert.match(html, /Most: \$2\.00 on 1 Jan/)
 })
 
 test('--by, --top and filters say what is in it', async (place) => {
@@ -81,7 +81,7 @@ test('--by, --top and filters say what is in it', async (place) => {
   const html = readFileSync(file, 'utf8')
   assert.equal(
     rowsOf(html, 'Usage by team').map(([name]) => name),
-    ['team', 'a', '(others)', 'total'],
+    ['Team', 'a', '(others)', 'total'],
   )
   assert.equal(rowsOf(html, 'Usage by model'), [])
   assert.match(html, /team: \*/)

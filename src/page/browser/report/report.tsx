@@ -92,7 +92,15 @@ function ReportPage({ report }: { readonly report: UsageReport }) {
 }
 
 function barOf({ name }: UsageRow, value: number, text: string) {
-  return { label: name ?? UNKNOWN, value, text }
+  return { label: name === null ? UNKNOWN : shortenDay(name), value, text }
+}
+
+const DAY = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' })
+
+/** `2026-01-31` to `31 Jan`: on a phone there is no room for more below a bar. */
+function shortenDay(name: string): string {
+  const at = Date.parse(`${name}T00:00:00Z`)
+  return Number.isNaN(at) ? name : DAY.format(at)
 }
 
 function tilesOf(total: UsageRow): Tile[] {
@@ -141,16 +149,16 @@ function columnsOf(by: string, total: UsageRow): readonly Column<UsageRow>[] {
   return [
     {
       name: 'name',
-      label: by,
+      label: by[0]?.toUpperCase() + by.slice(1),
       isText: true,
       value: ({ name }) => name,
       cell: (row) => <span class="name">{row === total ? 'total' : (row.name ?? UNKNOWN)}</span>,
     },
     number('requests', 'Requests', ({ requests }) => formatCount(requests)),
     number('errors', 'Errors', ({ errors }) => formatCount(errors), true),
-    number('prompt', 'Prompt', ({ promptTokens }) => formatShort(promptTokens)),
+    number('prompt', 'Prompt', ({ promptTokens }) => formatShort(promptTokens), true),
     number('cached', 'Cached', ({ cachedTokens }) => formatShort(cachedTokens), true),
-    number('completion', 'Answer', ({ completionTokens }) => formatShort(completionTokens)),
+    number('completion', 'Answer', ({ completionTokens }) => formatShort(completionTokens), true),
     number('cost', 'Cost', costOf),
     {
       name: 'share',
