@@ -8,5 +8,5 @@ export const workers = z
   })
   .default(1)
   .describe(
-    'Processes that serve requests at the same address, for more than one core can do. `auto`: as many as there are cores. A process that dies is replaced, and `thinwire restart` replaces all of them without a refused request.',
+    'Processes that serve requests at the same address, for more than one core can do. `auto`: as many as there are cores, or as the CPU quota of the container or service allows. A process that dies is replaced, and `thinwire restart` replaces all of them without a refused request.',
   )
