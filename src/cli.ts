@@ -27,8 +27,11 @@ const WRONG_USAGE = 2
 async function main(args: string[]): Promise<number> {
   const [command, ...rest] = args
   switch (command) {
-    case 'start':
-      return (await import('./commands/start.js')).runStart(rest)
+    case 'start': {
+      const { EarlySignals } = await import('./commands/early-signals.js')
+      const early = EarlySignals.hold(process.env)
+      return (await import('./commands/start.js')).runStart(rest, early)
+    }
     case 'restart': {
       const { runRestart } = await import('./commands/restart.js')
       const { stdout: out, stderr: err, env } = process

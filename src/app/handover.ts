@@ -115,6 +115,15 @@ export class Handover {
     this.bequest?.sendRates()
   }
 
+  /**
+   * Waits until all records are in a file, as nobody waits for the end of this relay.
+   * @param ms how long, for a disk that is full or stalled; null: until the relay is closed
+   */
+  async whenWritten(ms: number | null): Promise<void> {
+    this.parts.handler.writeDown()
+    await this.parts.ledger?.whenWritten(ms)
+  }
+
   /** The successor has failed. */
   cancel(): void {
     this.bequest?.stop()

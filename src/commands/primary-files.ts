@@ -9,6 +9,7 @@ import type { Prices } from '../ledger/prices.js'
 import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
 import { CertificateError, readCertificate } from '../server/tls-certificate.js'
+import { applyKeptSettings, readKeptSettings } from '../workers/kept-settings.js'
 
 interface PrimaryFilesParts {
   readonly config: Config
@@ -69,10 +70,11 @@ export class PrimaryFiles {
 
   /** All workers have started anew, with this config: what a reload leaves out is in use now, too. */
   onRestarted(config: Config): void {
-    const { listen, workers, metrics } = this.parts.config
+    const { listen, metrics } = this.parts.config
     const { tls } = config.listen
+    const kept = applyKeptSettings(config, readKeptSettings(this.parts.config))
     this.close()
-    this.current = mergeReloadable(this.current, { ...config, listen: { ...listen, tls }, workers, metrics })
+    this.current = mergeReloadable(this.current, { ...kept, listen: { ...listen, tls }, metrics })
     this.begin(Date.now())
     // The file may have changed since the last look at it.
     this.readConfig()

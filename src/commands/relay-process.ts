@@ -1,9 +1,10 @@
 import type { App } from '../app/app.js'
 import type { Ports } from '../app/ports.js'
+import { waitUnreferenced } from '../lib/wait-unreferenced.js'
 import type { Log } from '../observe/log.js'
 import type { Guardian } from '../workers/guardian.js'
 import type { Link } from '../workers/link.js'
-import type { RunningFile } from '../workers/running-file.js'
+import type { FoundRelay, RunningFile } from '../workers/running-file.js'
 import { hearParent, tellParent } from '../workers/succession-messages.js'
 import type { SuccessorStart } from '../workers/successor-seat.js'
 import { EXIT_RECORDS_LOST } from './process-exit.js'
@@ -12,10 +13,16 @@ import type { ServeOptions } from './serve.js'
 import type { ServiceManager } from './service-manager.js'
 import { cutAfterDrain, endOnFault, LOG_DRAIN_MS, reloadOnHangup, SAME_SIGNAL_MS } from './signals.js'
 
+/** How long a process that has lost its guardian looks for one that serves in its place; milliseconds. */
+const FOLLOWER_MS = 60_000
+
+/** Between two such looks. */
+const LOOK_MS = 250
+
 export interface RelayProcessParts {
   readonly app: App
   readonly log: Log
-  readonly options: Pick<ServeOptions, 'source'>
+  readonly options: Pick<ServeOptions, 'source' | 'early'>
   /** Is told what the relay does; null if nobody asks. */
   readonly manager: ServiceManager | null
   /** Closes what the app does not own. */
@@ -58,7 +65,7 @@ export class RelayProcess {
 
   /** The relay listens: signals have their meaning from now on. */
   begin(ports: Ports): void {
-    const { app, log, manager, seat } = this.parts
+    const { app, log, manager, seat, options } = this.parts
     this.ports = ports
     process.on('SIGTERM', () => this.onSignal('SIGTERM', 15))
     process.on('SIGINT', () => this.onSignal('SIGINT', 2))
@@ -69,7 +76,12 @@ export class RelayProcess {
     // By default it would end the relay.
     if (process.platform !== 'win32') process.on('SIGUSR2', () => void this.restart())
     process.once('exit', () => this.running?.remove())
-    if (seat === null) return
+    if (seat !== null) this.follow(seat)
+    options.early.release()
+  }
+
+  /** Does what the process says that has started this one. */
+  private follow(seat: SuccessorStart): void {
     hearParent(seat.link, ({ type }) => {
       if (type === 'retire') void this.retire()
       else if (type === 'confirmed') this.isConfirmed = true
@@ -100,10 +112,25 @@ export class RelayProcess {
       void this.leave('guardian gone')
       return
     }
+    const { app, log } = this.parts
+    const mayHaveFollower = app.handover.hasHeir
     // A restart may have been under way.
     this.keep()
-    this.parts.log.warn({}, 'the process that waits for the end of this one is gone: this one goes on')
+    log.warn({}, 'the process that waits for the end of this one is gone: this one goes on')
     void this.show()
+    if (mayHaveFollower) void this.findFollower()
+  }
+
+  /** The process that is gone may have told a new one that it serves, and could not tell this one any more. */
+  private async findFollower(): Promise<void> {
+    const { folder } = this.parts.app.config.ledger
+    const { findRunning } = await import('../workers/running-file.js')
+    const isFollower = ({ relay }: FoundRelay): boolean => relay.follows === process.pid
+    const deadline = performance.now() + FOLLOWER_MS
+    while (this.state === 'serving' && performance.now() < deadline) {
+      if (findRunning(folder).running.some(isFollower)) void this.retire()
+      await waitUnreferenced(LOOK_MS)
+    }
   }
 
   // Signals
@@ -154,6 +181,7 @@ export class RelayProcess {
     }
     if (this.state !== 'serving' && this.guardian?.isGuarding !== true) {
       log.info({ signal: 'SIGUSR2' }, 'SIGUSR2: another process has taken over')
+      this.guardian?.signal('SIGUSR2', false)
       return
     }
     this.opening ??= this.openGuardian()
@@ -203,6 +231,7 @@ export class RelayProcess {
     const open = app.inspect().openCount
     log.info({ in_flight: open }, 'a new process has taken over: ending when the open connections end')
     const cut = await app.retire()
+    await app.handover.whenWritten(this.guardian?.isGuarding === true ? null : app.config.timeouts.drainMs)
     // A signal may have come in the meantime, and ends the process by itself.
     if (this.state !== 'retiring') return
     if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
@@ -244,6 +273,7 @@ export class RelayProcess {
 
   private async lend({ link }: SuccessorStart): Promise<void> {
     const { sendSockets } = await import('../workers/successor-seat.js')
+    link.watch()
     try {
       sendSockets(this.parts.app.handover.lend(this.parts.app.config.listen))
     } catch {

@@ -16,8 +16,12 @@ export function checkRestart(source: ConfigSource, config: Config, log: Pick<Log
     const { listen, workers, metrics, admin } = next
     const later: string[] = []
     if (formatAddress(listen) !== formatAddress(config.listen)) later.push('listen')
+    if (listen.reusePort !== config.listen.reusePort) later.push('listen.reusePort')
     if (workers !== config.workers) later.push('workers')
     if (config.workers > 1) {
+      if (next.ledger.folder !== config.ledger.folder) later.push('ledger.folder')
+      if (next.ledger.fallbackFolder !== config.ledger.fallbackFolder) later.push('ledger.fallbackFolder')
+      if (next.keys.file !== config.keys.file) later.push('keys.file')
       if (JSON.stringify(metrics) !== JSON.stringify(config.metrics)) later.push('metrics')
     } else if (isKept(metrics.listen, config.metrics.listen)) later.push('metrics.listen')
     // The demo has a page whatever the config says.

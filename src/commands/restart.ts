@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { locateLedger } from '../config/config.js'
@@ -37,6 +38,9 @@ const WRONG_USAGE = 2
 const NOT_FOUND = 3
 
 const RESTARTED = 'Restarted. What was open ends with the old code.'
+
+/** A new process becomes ready within a minute, or is given up: a relay that says nothing for so long cannot. */
+const SILENCE_MS = 150_000
 
 /** Milliseconds between two looks at how far the restart has come. */
 const POLL_MS = 50
@@ -123,9 +127,17 @@ async function watchRestart(
   const workers = relay.workers === 1 ? '' : `, ${relay.workers} workers`
   say(`Restarting the relay at ${relay.url} (process ${relay.pid}${workers})`)
   let shown = 0
+  let [last, lastAt] = ['', performance.now()]
   for (;;) {
     const now = readRunning(path)
-    if (now === null || now.pid !== relay.pid || isRunning(now) === false) {
+    const state = JSON.stringify(now?.restart)
+    if (state !== last) [last, lastAt] = [state, performance.now()]
+    if (performance.now() - lastAt > SILENCE_MS) {
+      complain(`the relay does not say how far it has come, as if ${path} could not be written: see its log`)
+      return FAILED
+    }
+    const isGone = now === null ? !existsSync(path) : now.pid !== relay.pid || isRunning(now) === false
+    if (isGone) {
       // It may have ended as soon as another process had its place.
       if (findFollower(findRunning(dirname(path)).running, relay) !== null) {
         say(RESTARTED)
@@ -134,7 +146,7 @@ async function watchRestart(
       complain('the relay has ended')
       return FAILED
     }
-    const { restart } = now
+    const restart = now?.restart ?? null
     if (restart !== null && restart.number > before) {
       if (restart.replaced > shown && relay.workers > 1)
         say(`  ${restart.replaced} of ${relay.workers} workers are new`)

@@ -7,6 +7,7 @@ import { startDemo } from '../demo/server.js'
 import { ignore } from '../lib/ignore.js'
 import { type Log, openLog } from '../observe/log.js'
 import type { SharedPorts } from '../workers/control.js'
+import { readKeptSettings } from '../workers/kept-settings.js'
 import { Primary } from '../workers/primary.js'
 import type { RunningFile } from '../workers/running-file.js'
 import { SharedParts } from '../workers/shared-parts.js'
@@ -54,6 +55,7 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
   }
   const env = {
     [WORKER_ENV.listen]: formatAddress(config.listen),
+    [WORKER_ENV.kept]: JSON.stringify(readKeptSettings(config)),
     ...(config.listen.fd === undefined ? {} : { [WORKER_ENV.socket]: String(config.listen.fd) }),
     ...(demo === null ? {} : { [WORKER_ENV.demo]: demo.origin }),
   }
@@ -89,6 +91,7 @@ export async function serveAsPrimary(config: Config, options: ServeOptions): Pro
   return new Promise((resolve) => {
     void Primary.start({
       count: config.workers,
+      isSocketLent: config.listen.fd !== undefined,
       log,
       env,
       onWorker: (number, link) => shared.serve(number, link),
@@ -189,6 +192,7 @@ class PrimaryProcess {
     reloadOnHangup({ reload }, this.log, this.manager)
     this.files.begin()
     if (process.platform !== 'win32') process.on('SIGUSR2', () => this.restart(primary))
+    this.options.early.release()
   }
 
   /** The page has changed the key file: all processes read it again at once. */

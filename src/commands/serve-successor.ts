@@ -26,7 +26,7 @@ const RESTORE_MS = 10_000
 export async function serveAsSuccessor(
   config: Config,
   seat: SuccessorStart,
-  { source, prices }: Pick<ServeOptions, 'source' | 'prices'>,
+  { source, prices, early }: Pick<ServeOptions, 'source' | 'prices' | 'early'>,
 ): Promise<number> {
   const { link, inheritance } = seat
   let isServing = false
@@ -48,7 +48,7 @@ export async function serveAsSuccessor(
     // From now on there may be clients here: this process goes on, whatever becomes of the other one.
     isServing = true
     const cleanUp = async (): Promise<void> => demo?.close()
-    const relay = new RelayProcess({ app, log, options: { source }, manager, cleanUp, seat })
+    const relay = new RelayProcess({ app, log, options: { source, early }, manager, cleanUp, seat })
     relay.begin(ports)
     await relay.show()
     manager?.ready(`listens on ${ports.host}:${ports.port}`)

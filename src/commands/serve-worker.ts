@@ -5,6 +5,7 @@ import type { Prices } from '../ledger/prices.js'
 import { ignore } from '../lib/ignore.js'
 import { type Log, openLog } from '../observe/log.js'
 import { hearPrimary, tellPrimary } from '../workers/control.js'
+import { applyKeptSettings } from '../workers/kept-settings.js'
 import { RemoteLimits } from '../workers/remote-limits.js'
 import type { WorkerStart } from '../workers/worker-seat.js'
 import { flushOnExit } from './process-exit.js'
@@ -19,12 +20,13 @@ const ASKED_MS = 1_000
  * @returns never resolves
  */
 export async function serveAsWorker(
-  config: Config,
+  onDisk: Config,
   start: WorkerStart,
   source: ConfigSource,
   prices: Prices | null,
 ): Promise<number> {
   leaveSignalsToPrimary()
+  const config = applyKeptSettings(onDisk, start.kept)
   const log = await openLog(config.log, process.stdout.isTTY === true, { worker: start.number })
   const worker = new WorkerProcess(start, log)
   try {
@@ -145,6 +147,7 @@ class WorkerProcess {
     const open = app.inspect().openCount
     this.log.info({ in_flight: open }, 'a new worker has taken over: ending when the open connections end')
     const cut = await app.retire()
+    await app.handover.whenWritten(app.config.timeouts.drainMs)
     // A signal may have come in the meantime, and ends the process by itself.
     if (this.state !== 'retiring') return
     this.state = 'ending'

@@ -11,6 +11,7 @@ import { type Log, openLog } from '../observe/log.js'
 import { CertificateError } from '../server/tls-certificate.js'
 import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
+import type { EarlySignals } from './early-signals.js'
 import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
 import { describeListenError } from './listening.js'
 import { createPageLink } from './page-link.js'
@@ -29,6 +30,8 @@ export interface ServeOptions {
   readonly firstKey: FirstKeyPlace
   /** Writes a line for the person who starts the relay. */
   readonly print: (text: string) => void
+  /** What came before the relay has begun. */
+  readonly early: EarlySignals
 }
 
 /**

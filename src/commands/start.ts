@@ -7,6 +7,7 @@ import { CertificateError, readCertificate } from '../server/tls-certificate.js'
 import { tellPrimary } from '../workers/control.js'
 import type { SuccessorStart } from '../workers/successor-seat.js'
 import type { WorkerStart } from '../workers/worker-seat.js'
+import type { EarlySignals } from './early-signals.js'
 import type { FirstKeyPlace } from './first-key.js'
 
 export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
@@ -41,9 +42,10 @@ type Print = (text: string) => void
 
 /**
  * `thinwire start`: runs the relay until a signal ends it.
+ * @param early what came before the relay has begun
  * @returns resolves, to the exit code, only if the relay could not start
  */
-export async function runStart(args: string[]): Promise<number> {
+export async function runStart(args: string[], early: EarlySignals): Promise<number> {
   // A terminal or disk that takes no text is no reason to end.
   process.stderr.on('error', () => {})
   process.stdout.on('error', () => {})
@@ -93,8 +95,8 @@ export async function runStart(args: string[]): Promise<number> {
   if (worker !== null)
     return (await import('./serve-worker.js')).serveAsWorker(config, worker, source, prices)
   if (seat !== null)
-    return (await import('./serve-successor.js')).serveAsSuccessor(config, seat, { source, prices })
-  const serving = { source, prices, print, firstKey }
+    return (await import('./serve-successor.js')).serveAsSuccessor(config, seat, { source, prices, early })
+  const serving = { source, prices, print, firstKey, early }
   if (config.workers > 1) return (await import('./serve-primary.js')).serveAsPrimary(config, serving)
   return (await import('./serve.js')).serve(config, serving)
 }

@@ -6,6 +6,9 @@ import { Successor } from './successor.js'
 /** How long processes have to end by themselves after a second signal; milliseconds. */
 const STOP_MS = 2_000
 
+/** Why there is no new process after a signal that ends the relay. */
+const ENDS = 'the relay ends'
+
 /** The process that serves, and that another one is to replace. */
 interface Incumbent {
   readonly pid: number
@@ -93,7 +96,17 @@ export class Guardian {
     const problem = options.findProblem() ?? (await this.replace())
     this.isRestarting = false
     options.onEnd(problem, this.incumbent.pid)
-    if (this.wantsRestart) void this.restart()
+    const { serving } = this
+    // Nobody was left to serve but the one that has failed.
+    if (problem !== null && serving !== null && serving.code !== null && !this.isEnding)
+      options.onServingEnded(serving.code)
+    else if (this.wantsRestart) this.restartAgain()
+  }
+
+  /** Somebody else looks after the new process if this one does not stay: it then replaces itself. */
+  private restartAgain(): void {
+    if (this.options.stays || this.serving === null) void this.restart()
+    else this.serving.signal('SIGUSR2')
   }
 
   /** Passes a signal on. It ends a process that starts. */
@@ -145,8 +158,17 @@ export class Guardian {
       return (error as Error).message
     }
     const { stays, env, log } = this.options
-    const next = new Successor({ sockets, isGuarded: stays, follows: before.pid, env })
-    before.takeBack(sockets)
+    let next: Successor
+    try {
+      // A signal may have come in the meantime.
+      if (this.isEnding) return ENDS
+      next = new Successor({ sockets, isGuarded: stays, follows: before.pid, env })
+    } catch (error) {
+      before.keep()
+      return `no process can be started: ${(error as Error).message}`
+    } finally {
+      before.takeBack(sockets)
+    }
     this.children.add(next)
     this.starting = next
     next.onEnd(() => this.onEnd(next))
@@ -158,7 +180,7 @@ export class Guardian {
     if (problem !== null || this.isEnding) {
       before.keep()
       if (problem !== null) next.kill()
-      return problem ?? 'the relay ends'
+      return problem ?? ENDS
     }
     this.serving = next
     this.incumbent = new ChildIncumbent(next)
@@ -168,13 +190,22 @@ export class Guardian {
   }
 
   private onMessage(child: Successor, { type }: ToParent): void {
-    if (type === 'restart' && child === this.serving && this.options.stays) void this.restart()
+    if (type !== 'restart' || !this.options.stays) return
+    if (child === this.serving || child === this.starting) void this.restart()
   }
 
   private onEnd(child: Successor): void {
     this.children.delete(child)
     if (this.children.size === 0) this.onEmpty()
-    if (child === this.serving && !this.isEnding) this.options.onServingEnded(child.code ?? 1)
+    if (child !== this.serving || this.isEnding) return
+    const { starting } = this
+    // It has the sockets, so that clients can wait for it.
+    if (starting !== null)
+      this.options.log.error(
+        { pid: child.pid, exit_code: child.code },
+        `the process that served has ended: process ${starting.pid}, which starts, is waited for`,
+      )
+    else this.options.onServingEnded(child.code ?? 1)
   }
 }
 

@@ -142,6 +142,7 @@ export interface ChannelEnd {
   send?(message: unknown, handle: undefined, done: (error: Error | null) => void): boolean
   on(event: 'message', listener: (message: unknown) => void): unknown
   on(event: 'disconnect' | 'exit', listener: () => void): unknown
+  readonly connected?: boolean
 }
 
 /** How long the channel of a process that has ended may take to say so, behind its last message; milliseconds. */
@@ -153,6 +154,8 @@ export interface ProcessLink extends Link {
   flush(): Promise<void>
   /** Tells the other end that this one hears it. */
   greet(): void
+  /** Looks every second whether the other end is gone: Node does not say so if a socket was on its way there. */
+  watch(): void
 }
 
 /** Marks the messages of a link: node:cluster and others use the channel too. */
@@ -167,11 +170,13 @@ class ChannelLink extends BatchingLink implements ProcessLink {
   private flushed: (() => void)[]
   /** Whether the other end hears what is sent; until then it is kept. */
   private isHeard: boolean
+  private clock: NodeJS.Timeout | null
 
   constructor(channel: ChannelEnd, isHeard: boolean) {
     super()
     this.channel = channel
     this.isHeard = isHeard
+    this.clock = null
     this.unsent = 0
     this.flushed = []
     channel.on('message', (message) => {
@@ -197,6 +202,13 @@ class ChannelLink extends BatchingLink implements ProcessLink {
     this.transmit([])
   }
 
+  watch(): void {
+    const look = (): void => {
+      if (this.channel.connected === false) this.onClosed()
+    }
+    this.clock ??= setInterval(look, GONE_MS).unref()
+  }
+
   flush(): Promise<void> {
     this.sendNow()
     if (this.unsent === 0) return Promise.resolve()
@@ -212,6 +224,7 @@ class ChannelLink extends BatchingLink implements ProcessLink {
 
   protected override onClosed(): void {
     super.onClosed()
+    if (this.clock !== null) clearInterval(this.clock)
     this.unsent = 0
     this.settle()
   }

@@ -14,9 +14,16 @@ const TICK_MS = 1_000
 /** How long workers have to end by themselves after a second signal; milliseconds. */
 const STOP_MS = 2_000
 
+/** node:cluster closes the socket with its last worker, and cannot open one again that was handed over. */
+const SOCKET_LOST =
+  'thinwire: all workers have died, and the socket that was handed over (LISTEN_FDS) is closed with the last one: ending, so that the service manager starts the relay again'
+const EXIT_SOCKET_LOST = 1
+
 export interface PrimaryOptions {
   /** How many workers there are to be. */
   readonly count: number
+  /** The listening socket was handed over to this process. It is closed with the last worker that has it. */
+  readonly isSocketLent: boolean
   readonly log: Log
   /** Variables that every worker has besides those of this process. */
   readonly env: Readonly<Record<string, string>>
@@ -46,6 +53,8 @@ export class Primary implements SupervisionHands {
   private readonly cluster: Cluster
   private readonly supervision: Supervision
   private readonly seats: Map<number, Seat>
+  /** Workers that listen, and do not retire. */
+  private readonly listening: Set<number>
   private readonly readiness: Readiness
   private readonly clock: NodeJS.Timeout
   private ports: SharedPorts | null
@@ -60,6 +69,7 @@ export class Primary implements SupervisionHands {
     this.cluster = cluster
     this.supervision = new Supervision(options.count, this)
     this.seats = new Map()
+    this.listening = new Set()
     this.readiness = new Readiness()
     this.clock = setInterval(() => this.supervision.tick(performance.now()), TICK_MS)
     this.ports = null
@@ -134,26 +144,45 @@ export class Primary implements SupervisionHands {
 
   fork(number: number): void {
     this.forked++
-    const worker = this.cluster.fork({ ...this.options.env, THINWIRE_WORKER: String(number) })
+    const worker = this.startProcess(number)
+    if (worker === null) return
     const link = openWorkerLink(worker)
     const closeLost = closeHandoffs(worker.process)
     this.seats.set(number, { worker, link })
     this.options.onWorker?.(number, link)
     hearWorker(link, (message) => this.onMessage(number, message))
     tellWorker(link, { type: 'standing', ready: this.supervision.readyCount, of: this.options.count })
-    // node:cluster repeats the errors of the process here: without a listener, the end of a worker that is being sent
-    // something would be that of the primary.
-    worker.on('error', ignore)
-    // A process that cannot be started, as there is no memory for it, has no exit.
+    // A process that cannot be started has no exit.
     worker.process.once('error', (error) => this.onExit(number, error.message, 1))
     worker.once('exit', (code, signal) => {
       closeLost()
-      this.onExit(number, describeExit(code, signal), code ?? 1)
+      this.onExit(number, describeExit(code, signal), isAsked(signal) ? 0 : (code ?? 1))
     })
+  }
+
+  /** @returns null if the system has no memory or no files for another process: that counts as its death */
+  private startProcess(number: number): Worker | null {
+    // Not in this turn, in which `Supervision` is still starting it.
+    const fail = ({ message }: Error): void =>
+      void setImmediate(() => this.supervision.onExit(number, message, performance.now()))
+    let worker: Worker
+    try {
+      worker = this.cluster.fork({ ...this.options.env, THINWIRE_WORKER: String(number) })
+    } catch (error) {
+      fail(error as Error)
+      return null
+    }
+    // node:cluster repeats the errors of the process here: without a listener, the end of a worker that is being sent
+    // something would be that of the primary.
+    worker.on('error', ignore)
+    if (worker.process.connected) return worker
+    worker.process.once('error', fail)
+    return null
   }
 
   retire(number: number): void {
     const seat = this.seats.get(number)
+    this.listening.delete(number)
     if (seat !== undefined) tellWorker(seat.link, { type: 'retire' })
   }
 
@@ -204,6 +233,7 @@ export class Primary implements SupervisionHands {
     switch (message.type) {
       case 'listening':
         this.ports ??= message
+        this.listening.add(number)
         return
       case 'ready':
         this.options.log.info(
@@ -223,8 +253,15 @@ export class Primary implements SupervisionHands {
   private onExit(number: number, how: string, code: number): void {
     if (!this.seats.delete(number)) return
     this.worstExit = Math.max(this.worstExit, code)
+    if (this.listening.delete(number) && this.listening.size === 0 && this.options.isSocketLent)
+      this.supervision.abandon(SOCKET_LOST, EXIT_SOCKET_LOST)
     this.supervision.onExit(number, how, performance.now())
   }
+}
+
+/** Whoever ends all processes of a relay may reach one that cannot leave the signal to its primary yet. */
+function isAsked(signal: string | null): boolean {
+  return signal === 'SIGTERM' || signal === 'SIGINT'
 }
 
 function describeExit(code: number | null, signal: string | null): string {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isRunning, markProcess, type ProcessMark, parseObject } from '../ledger/starts.js'
 
@@ -23,6 +23,12 @@ export interface RunningRelay extends ProcessMark {
   /** The last one; null if there was none. */
   readonly restart: RestartState | null
 }
+
+/** Of the file, so that what it says later has room in it. */
+const LEAST_LENGTH = 4_000
+
+/** What is said of a problem that has none. */
+const LONG_PROBLEM = 'see its log'
 
 const NAME = /^running-\d+\.json$/
 
@@ -67,16 +73,37 @@ export class RunningFile {
     try {
       this.write()
     } catch {
-      // The log says it, too. A full disk does not end a restart.
+      this.overwrite()
     }
   }
 
   private write(): void {
     // Renamed, so that a reader finds a whole one. A link of that name is replaced and not followed.
     const draft = `${this.path}.tmp`
+    const text = `${JSON.stringify(this.relay).padEnd(LEAST_LENGTH)}\n`
     rmSync(draft, { force: true })
-    writeFileSync(draft, `${JSON.stringify(this.relay)}\n`, { mode: 0o640, flag: 'wx' })
-    renameSync(draft, this.path)
+    try {
+      writeFileSync(draft, text, { mode: 0o640, flag: 'wx' })
+      renameSync(draft, this.path)
+    } catch (error) {
+      rmSync(draft, { force: true })
+      throw error
+    }
+  }
+
+  /** A disk that is full takes no new file, but what fits into the old one. */
+  private overwrite(): void {
+    try {
+      const bytes = Buffer.alloc(statSync(this.path).size, ' ')
+      const text = JSON.stringify(this.relay)
+      const { restart } = this.relay
+      const short = { ...this.relay, restart: restart && { ...restart, problem: LONG_PROBLEM } }
+      bytes.write(Buffer.byteLength(text) < bytes.length ? text : JSON.stringify(short))
+      bytes.write('\n', bytes.length - 1)
+      writeFileSync(this.path, bytes, { flag: 'r+' })
+    } catch {
+      // The log says it, too. It does not end a restart.
+    }
   }
 }
 

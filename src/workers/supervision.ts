@@ -171,6 +171,15 @@ export class Supervision {
     return this.workers.size === 0
   }
 
+  /** Gives the relay up, unless it ends anyway. */
+  abandon(message: string, exitCode: number): void {
+    if (this.isLeaving) return
+    this.leave()
+    // Workers that retire end by themselves.
+    for (const { number, state } of this.workers.values()) if (state === 'starting') this.hands.kill(number)
+    this.hands.giveUp(message, exitCode)
+  }
+
   /** Starts workers whose wait is over, and ends those that are hung in their start. Called once a second. */
   tick(now: number): void {
     while ((this.starts[0] ?? Number.POSITIVE_INFINITY) <= now) {
@@ -200,10 +209,7 @@ export class Supervision {
     if (state === 'starting') this.fruitless++
     if (state === 'starting' && this.readyCount === 0 && this.isHopeless(failure !== null)) {
       const message = failure?.message ?? `the workers die before they are ready (${death.how})`
-      this.leave()
-      // Workers that retire end by themselves.
-      for (const { number, state } of this.workers.values()) if (state === 'starting') this.hands.kill(number)
-      this.hands.giveUp(message, failure?.exitCode ?? EXIT_CANNOT_RUN)
+      this.abandon(message, failure?.exitCode ?? EXIT_CANNOT_RUN)
       return false
     }
     const waitMs = this.noteDeath(now)

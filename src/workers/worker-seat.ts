@@ -1,3 +1,4 @@
+import type { KeptSettings } from './kept-settings.js'
 import { type Link, openLink, type ProcessLink } from './link.js'
 
 /** Names the variables by which the primary tells a worker what it is. */
@@ -6,6 +7,7 @@ export const WORKER_ENV = {
   listen: 'THINWIRE_WORKER_LISTEN',
   socket: 'THINWIRE_WORKER_SOCKET',
   demo: 'THINWIRE_WORKER_DEMO',
+  kept: 'THINWIRE_WORKER_KEPT',
 } as const
 
 /** A worker's place in its relay. */
@@ -25,6 +27,7 @@ export interface WorkerStart extends WorkerSeat {
   readonly socket: number | null
   /** Origin of the demo upstream; null if the relay does without. */
   readonly demo: string | null
+  readonly kept: KeptSettings
 }
 
 /**
@@ -33,11 +36,11 @@ export interface WorkerStart extends WorkerSeat {
  */
 export async function takeWorkerSeat(env: NodeJS.ProcessEnv): Promise<WorkerStart | null> {
   const { [WORKER_ENV.number]: text, [WORKER_ENV.listen]: listen, [WORKER_ENV.demo]: demo } = env
-  const { [WORKER_ENV.socket]: socket } = env
+  const { [WORKER_ENV.socket]: socket, [WORKER_ENV.kept]: kept } = env
   for (const name of Object.values(WORKER_ENV)) delete env[name]
   const number = Number(text)
-  if (!Number.isSafeInteger(number) || number < 1 || listen === undefined || process.send === undefined)
-    return null
+  if (!Number.isSafeInteger(number) || number < 1 || process.send === undefined) return null
+  if (listen === undefined || kept === undefined) return null
   const { default: cluster } = await import('node:cluster')
   if (cluster.worker === undefined) return null
   // Else node:cluster ends this process at once when the primary is gone, with all its streams.
@@ -50,5 +53,6 @@ export async function takeWorkerSeat(env: NodeJS.ProcessEnv): Promise<WorkerStar
     listen,
     socket: socket === undefined ? null : Number(socket),
     demo: demo ?? null,
+    kept: JSON.parse(kept) as KeptSettings,
   }
 }

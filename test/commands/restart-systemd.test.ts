@@ -135,4 +135,34 @@ if (process.platform === 'linux')
     await holder.stop(fourth)
   })
 
+if (process.platform === 'linux')
+  test('of two restarts in a row, the last process is the main one', async (here) => {
+    const upstream = await ScriptedUpstream.start((exchange) => exchange.write(whole('200 OK', 'ok')))
+    here.upstreams.push(upstream)
+    configure(here, {
+      listen: '192.0.2.1:1',
+      keys: { mode: 'off' },
+      upstreams: { up: { baseUrl: upstream.url, warm: false } },
+    })
+    const holder = await SocketHolder.open(here, { env: replaceNotify(here) })
+    here.holder = holder
+    const first = await holder.run()
+    process.kill(first, 'SIGUSR2')
+    await until(
+      () => holder.out.includes('starts, and takes over when it is ready'),
+      'a new process',
+      120_000,
+    )
+    process.kill(first, 'SIGUSR2')
+    await until(() => takenPids(here).length === 2, 'two processes to take over', 120_000)
+    const [second = 0, third = 0] = takenPids(here)
+    for (const pid of [first, second]) await holder.ended(pid)
+    const mains = told(here).filter((line) => line.startsWith('MAINPID='))
+    assert.equal(mains, [`MAINPID=${second}`, `MAINPID=${third}`])
+    const answer = await fetch(`http://127.0.0.1:${holder.port}/v1/x`)
+    assert.is(await answer.text(), 'ok')
+    process.kill(third, 'SIGTERM')
+    await holder.ended(third)
+  })
+
 test.run()

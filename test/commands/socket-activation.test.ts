@@ -229,6 +229,23 @@ if (process.platform === 'linux') {
     )
   })
 
+  test('workers that all die end the relay, as their socket is closed, and the next one serves who waits', async (here) => {
+    await front(here, short, { workers: 2 })
+    const holder = await hold(here)
+    const first = await holder.run()
+    const readyPids = (): number[] =>
+      [...holder.out.matchAll(/"pid":(\d+),"msg":"worker \d+ is ready"/g)].map(([, pid]) => Number(pid))
+    await until(() => readyPids().length === 2, 'the log')
+    for (const pid of readyPids()) process.kill(pid, 'SIGKILL')
+    await holder.ended(first)
+    assert.match(holder.err, 'all workers have died, and the socket that was handed over')
+    assert.not.match(holder.err, 'is not a listening stream socket')
+    const waiting = ask(holder.port)
+    const second = await holder.run()
+    assert.is(await waiting, 200)
+    await holder.stop(second)
+  })
+
   test('a relay that runs out of files closes what such a socket brings, and recovers', async (here) => {
     await front(here, short)
     const holder = await hold(here, { prepare: 'ulimit -n 160' })

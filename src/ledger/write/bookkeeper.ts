@@ -237,6 +237,20 @@ export class Bookkeeper implements SummarySink {
   }
 
   /**
+   * Waits for a disk that is full or stalled.
+   * @param ms how long; null: until this is closed
+   * @returns resolves when what is waiting now is in a file, or then
+   */
+  async whenWritten(ms: number | null): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<void>((resolve) => {
+      if (ms !== null) timer = setTimeout(resolve, ms)
+    })
+    await Promise.race([this.ledger.whenWritten(), timeUp])
+    clearTimeout(timer)
+  }
+
+  /**
    * Writes all records, and notes that this start has ended.
    * @returns the number of records that could not be written
    */
