@@ -219,7 +219,8 @@ export class RelayProcess {
       // Before this process can end.
       manager?.handOver(pid)
       log.info({ pid }, `restart: process ${pid} has taken over; what is open at the old one ends there`)
-    } else log.error({}, `restart: failed, the relay goes on as it was: ${problem}`)
+    } else if (this.leftAt !== 0) log.info({}, 'restart: given up, as the relay ends')
+    else log.error({}, `restart: failed, the relay goes on as it was: ${problem}`)
     this.running?.showRestart(problem === null ? 'done' : 'failed', problem === null ? 1 : 0, problem)
   }
 

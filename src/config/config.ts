@@ -254,7 +254,7 @@ function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Probl
   if (listen === null) return null
   if (fd !== undefined) return { ...listen, fd, isTakenOver: source.sockets?.isTakenOver === true }
   if (!('reusePort' in inFile) || !inFile.reusePort) return listen
-  const flaw = findReusePortFlaw(process.versions.node)
+  const flaw = findReusePortFlaw(process.versions.node, countWorkers(parsed.workers))
   if (flaw !== null) problems.push({ path: 'listen.reusePort', message: flaw })
   return { ...listen, reusePort: true }
 }

@@ -42,8 +42,11 @@ export function parseListenAddress(text: string): ListenAddress | null {
 /**
  * Why `reusePort` cannot be used here, as an older Node would ignore it without a word; null if it can be.
  * @param version of Node, such as 22.12.0
+ * @param workers how many processes this relay has
  */
-export function findReusePortFlaw(version: string): string | null {
+export function findReusePortFlaw(version: string, workers = 1): string | null {
+  if (workers > 1)
+    return 'is for relays with workers: 1. Each of several workers would have a socket of its own, and a restart would cut the connections that wait there'
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major >= 24 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)) return null
   return `needs Node 22.12, 23.1 or newer, and this is Node ${version}`

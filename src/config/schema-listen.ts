@@ -28,7 +28,7 @@ export const listen = z
           .boolean()
           .default(false)
           .describe(
-            'Several relays may listen at this address, each with `reusePort`. Needs Node 22.12 or 23.1, and Linux 3.9 or FreeBSD 12. The system chooses a relay by a hash of the connection, so that they get unequal shares; a relay that stops loses the connections that it has not yet accepted.',
+            'Several relays may listen at this address, each with `reusePort` and `workers: 1`. Needs Node 22.12 or 23.1, and Linux 3.9 or FreeBSD 12. The system chooses a relay by a hash of the connection, so that they get unequal shares; a relay that stops loses the connections that it has not yet accepted.',
           ),
       }),
     ],

@@ -180,7 +180,7 @@ export class Guardian {
     if (problem !== null || this.isEnding) {
       before.keep()
       if (problem !== null) next.kill()
-      return problem ?? ENDS
+      return this.isEnding ? ENDS : problem
     }
     this.serving = next
     this.incumbent = new ChildIncumbent(next)

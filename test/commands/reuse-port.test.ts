@@ -28,6 +28,13 @@ for (const [version, isGood] of [
   })
 }
 
+test('several workers refuse it on every Node: a restart would cut connections that wait at their sockets', async (place) => {
+  configure(place, { workers: 2, listen: { address: '127.0.0.1:0', reusePort: true } })
+  const { code, err } = await run(place, ['start'])
+  assert.is(code, 2)
+  assert.match(err, 'listen.reusePort: is for relays with workers: 1')
+})
+
 withOldNode('a Node without reusePort refuses the setting, and names the Node that has it', async (place) => {
   configure(place, { listen: { address: '127.0.0.1:0', reusePort: true } })
   const { code, err } = await run(place, ['start'])
