@@ -76,17 +76,18 @@ export class Inheritance implements LiveRecords {
     link.onClose(() => this.end(false))
   }
 
-  /** Resolves when it is known which records are the ledger's. */
+  /** Resolves when it is known which records are the ledger's: all of them, if the other process died before. */
   whenNamed(): Promise<void> {
-    if (this.isNamed || !this.link.isOpen) return Promise.resolve()
+    if (this.isNamed || this.isOver || !this.link.isOpen) return Promise.resolve()
     return new Promise((resolve) => {
       this.onNamed = resolve
     })
   }
 
-  /** @param listener called when nothing follows */
+  /** @param listener called when nothing follows; at once, if that is so already */
   onEnd(listener: () => void): void {
-    this.onEnded = listener
+    if (this.isOver) listener()
+    else this.onEnded = listener
   }
 
   /** Keeps and counts what comes, from the moment at which budgets are followed. */

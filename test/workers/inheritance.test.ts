@@ -107,6 +107,27 @@ test('records count from the ledger up to a number, and live from there on, for 
   assert.is(got.killed, 0)
 })
 
+for (const [how, end] of [
+  ['is told to be gone', (link) => link.send('handover', ['gone'])],
+  ['says that it is over', (link) => link.send('handover', ['over'])],
+  ['is cut off', (link) => link.cut()],
+] as const satisfies readonly (readonly [string, (link: ReturnType<typeof createLinkPair>[0]) => void])[])
+  for (const asksFirst of [true, false])
+    test(`a process that ${how} before it has said anything is not waited for (asked ${asksFirst ? 'before' : 'behind'})`, async () => {
+      const [one, two] = createLinkPair()
+      const inheritance = new Inheritance(two)
+      let ends = 0
+      const early = asksFirst ? inheritance.whenNamed() : null
+      if (asksFirst) inheritance.onEnd(() => ends++)
+      end(one)
+      for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+      await (early ?? inheritance.whenNamed())
+      if (!asksFirst) inheritance.onEnd(() => ends++)
+      assert.is(ends, 1)
+      assert.is(inheritance.ceiling, null)
+      await inheritance.whenWritten()
+    })
+
 test('objects, thinking and rates go over, what there was and what comes', async () => {
   const { thoughts, objects, estate } = leave()
   const thought = { upstream: 'up', model: 'm', api: 'chat' as const, json: '"why"' }
