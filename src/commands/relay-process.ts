@@ -108,8 +108,8 @@ export class RelayProcess {
   private onGuardianGone({ isGuarded, followsParent }: SuccessorStart): void {
     if (!isGuarded || this.state !== 'serving') return
     if (!this.isConfirmed && !followsParent) {
-      // The process whose place this one was to take serves, and was not told to end.
-      void this.leave('guardian gone')
+      // The process whose place this one was to take serves, and was not told to end. Some clients are here by now.
+      void this.retire('the restart was given up, and the process before this one serves')
       return
     }
     const { app, log } = this.parts
@@ -224,13 +224,13 @@ export class RelayProcess {
     this.running?.showRestart(problem === null ? 'done' : 'failed', problem === null ? 1 : 0, problem)
   }
 
-  /** Another process has taken over. */
-  private async retire(): Promise<void> {
+  /** Another process serves. */
+  private async retire(why = 'a new process has taken over'): Promise<void> {
     const { app, log } = this.parts
     if (this.state !== 'serving') return
     this.state = 'retiring'
     const open = app.inspect().openCount
-    log.info({ in_flight: open }, 'a new process has taken over: ending when the open connections end')
+    log.info({ in_flight: open }, `${why}: ending when the open connections end`)
     const cut = await app.retire()
     await app.handover.whenWritten(this.guardian?.isGuarding === true ? null : app.config.timeouts.drainMs)
     // A signal may have come in the meantime, and ends the process by itself.

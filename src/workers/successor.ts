@@ -13,8 +13,9 @@ import {
 } from './succession-messages.js'
 import { SUCCESSOR_ENV, type SuccessorPlace } from './successor-seat.js'
 
-/** How long a successor may take until it serves; milliseconds. */
-const START_MS = 60_000
+/** A successor that does not serve after so many ticks is given up. */
+const READY_WITHIN_TICKS = 60
+const TICK_MS = 1_000
 
 /** How long a successor may take to send its sockets; milliseconds. */
 const LEND_MS = 10_000
@@ -94,12 +95,13 @@ export class Successor {
   /** @returns resolves when it serves, to null, or when it has failed, to the reason */
   whenReady(): Promise<string | null> {
     return new Promise((resolve) => {
-      const timer = setTimeout(
-        () => this.settle(`the new process was not ready within ${START_MS / 1_000} s`),
-        START_MS,
-      )
+      // Ticks, as none pass while this process is stopped, and the new one with it.
+      let ticksLeft = READY_WITHIN_TICKS
+      const clock = setInterval(() => {
+        if (--ticksLeft === 0) this.settle(`the new process was not ready within ${READY_WITHIN_TICKS} s`)
+      }, TICK_MS)
       this.onReady = (problem) => {
-        clearTimeout(timer)
+        clearInterval(clock)
         resolve(problem)
       }
       if (this.exitCode !== null) this.settle(this.describeEnd())

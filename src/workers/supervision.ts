@@ -69,7 +69,7 @@ export class Supervision {
   private readonly count: number
   private readonly hands: SupervisionHands
   private readonly workers: Map<number, WorkerEntry>
-  /** When each missing worker is started. */
+  /** When each missing worker is started, the next one first. */
   private readonly starts: number[]
   /** Times of deaths, the latest last. */
   private deaths: number[]
@@ -212,10 +212,16 @@ export class Supervision {
       this.abandon(message, failure?.exitCode ?? EXIT_CANNOT_RUN)
       return false
     }
-    const waitMs = this.noteDeath(now)
+    const later = this.noteDeath(now)
+    // Nobody else serves, or is about to: clients are refused all the while.
+    const isLast = [...this.workers.values()].every(({ state }) => state === 'retiring')
+    const waitMs = state === 'ready' && isLast ? Math.min(later, FIRST_WAIT_MS) : later
     this.hands.onDeath(death, waitMs)
     if (waitMs === 0) this.fork()
-    else this.starts.push(now + waitMs)
+    else {
+      this.starts.push(now + waitMs)
+      this.starts.sort((one, other) => one - other)
+    }
     return true
   }
 

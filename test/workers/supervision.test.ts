@@ -66,7 +66,7 @@ test('starts as many workers as there are to be, and replaces one that dies by o
 })
 
 test('after three deaths in ten seconds, replacements wait 1 s, 2 s, and so on up to 30 s', () => {
-  const scene = createReady(1)
+  const scene = createReady(2)
   const waits: number[] = []
   for (let i = 0; i < 10; i++) {
     scene.die(1)
@@ -83,6 +83,23 @@ test('after three deaths in ten seconds, replacements wait 1 s, 2 s, and so on u
     scene.ready(1)
   }
   assert.equal(waits, [0, 0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+})
+
+test('where nobody else serves, a replacement waits for 1 s at most', () => {
+  const scene = createReady(2)
+  for (let i = 0; i < 5; i++) {
+    scene.die(1)
+    scene.pass(4)
+    scene.ready(1)
+  }
+  scene.die(1)
+  assert.is(scene.take().at(-1), 'dead 1 wait 8000')
+  scene.die(2)
+  assert.equal(scene.take(), ['dead 2 wait 1000'])
+  scene.pass(1)
+  assert.equal(scene.take(), ['fork 1'])
+  scene.pass(7)
+  assert.equal(scene.take(), ['fork 2'])
 })
 
 test('after a minute without a death, the next worker that dies is replaced at once', () => {

@@ -2,10 +2,10 @@ import { createServer } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { configure } from '../../support/start.js'
-import { open, type Place, Thinwire } from '../../support/thinwire.js'
+import { clear, open, type Place, Thinwire } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
 import { catches } from './hooks.js'
-import { clearWorkers, isAlive, readyPids, SLOW_MS, untilGone, untilReady } from './scene.js'
+import { isAlive, readyPids, SLOW_MS, untilGone, untilReady } from './scene.js'
 import { startedPids, takenPids } from './succession-scene.js'
 
 const SIGUSR2 = 12
@@ -14,11 +14,11 @@ const test = suite<Place>('signals to a relay that starts')
 
 test.before.each(open)
 test.after.each(async (place) => {
+  const pids = place.running.flatMap((each) => [...readyPids(each), ...startedPids(each.out)]).filter(isAlive)
   for (const { child } of place.running) child.kill('SIGKILL')
-  const pids = place.running.flatMap(({ out }) => startedPids(out)).filter(isAlive)
   for (const pid of pids) process.kill(pid, 'SIGKILL')
   await untilGone(pids)
-  await clearWorkers(place)
+  await clear(place)
 })
 
 /** Starts a relay. @returns when it has just begun to hold signals */

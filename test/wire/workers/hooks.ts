@@ -52,13 +52,6 @@ export function refuseProcesses(file: string): string {
     }`)
 }
 
-/** While the file is there, no worker comes to its start. */
-export function refuseWorkers(file: string): string {
-  return preload(`
-    import { existsSync } from 'node:fs'
-    if (process.env.THINWIRE_WORKER !== undefined && existsSync(${JSON.stringify(file)})) process.exit(7)`)
-}
-
 /** While the file is there, the disk takes no record. */
 export function fillDisk(file: string): string {
   return preload(`
