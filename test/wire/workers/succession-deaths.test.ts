@@ -2,7 +2,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readLedger } from '../../support/ledger.js'
+import { readLedger, readLedgerAfterKills } from '../../support/ledger.js'
 import { open, type Place, run } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 import { dieAt, fillDisk, refuseProcesses } from './hooks.js'
@@ -108,12 +108,14 @@ test('a restart while the disk is full loses no record: the old process waits fo
   await wait(FULL_MS)
   assert.equal(readLedger(join(place.folder, 'data')), [])
   rmSync(trigger)
+  // A record may be in the middle of its write when it is looked for.
   await until(
-    () => readLedger(join(place.folder, 'data')).length === load.answered,
+    () => readLedgerAfterKills(join(place.folder, 'data')).length === load.answered,
     'all records to be written',
   )
   thinwire.child.kill('SIGTERM')
   assert.is(await thinwire.ended(), 0, thinwire.err)
+  assert.is(readLedger(join(place.folder, 'data')).length, load.answered)
   assert.not.match(thinwire.out + thinwire.err, 'could not be written')
 })
 
