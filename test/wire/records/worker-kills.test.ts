@@ -126,7 +126,9 @@ test('kills at random moments, also of replacements that complete records, doubl
     const next = start(place, worker)
     await next.begin()
     workers[at] = next
-    await until(() => journals(place).length === 3, `round ${round}: the journals of the dead to be removed`)
+    // One that was killed before it had written its first line is taken for dead after 15 s without a change.
+    const areGone = (): boolean => journals(place).length === 3
+    await until(areGone, `round ${round}: the journals of the dead to be removed`, 90_000)
   }
   for (const books of workers) {
     done.push(...books.open)
