@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Reading } from './meter.js'
@@ -104,6 +104,18 @@ export class Child {
     return readFromOutside(this.process.pid ?? 0)
   }
 
+  /**
+   * How often threads of it and of its children have gone to sleep, and so have woken up, since their start: the kernel's
+   * count (voluntary_ctxt_switches of proc(5)). Null where there is no /proc.
+   */
+  readWakes(): number | null {
+    const { pid } = this.process
+    if (pid === undefined || !existsSync(`/proc/${pid}/task`)) return null
+    let wakes = 0
+    for (const member of [pid, ...childrenOf(pid)]) wakes += wakesOf(member)
+    return wakes
+  }
+
   /** Starts to measure the delay of its event loop, which the next reading contains. */
   async watch(): Promise<void> {
     if (this.ipc) await this.ask('watch')
@@ -205,6 +217,19 @@ function cpuOf(pid: number): number {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND
   }
+}
+
+function wakesOf(pid: number): number {
+  let wakes = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')
+      wakes += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0)
+    } catch {
+      // The thread has ended.
+    }
+  }
+  return wakes
 }
 
 function childrenOf(pid: number): number[] {

@@ -6,6 +6,7 @@ import { HITS, JOINS, MISSES } from './scenarios/completions.js'
 import { CORES } from './scenarios/cores.js'
 import { FIRST_BYTE, PROMPTS } from './scenarios/first-byte.js'
 import { GROWTH } from './scenarios/growth.js'
+import { IDLE } from './scenarios/idle.js'
 import { LIMITS } from './scenarios/limits.js'
 import { LOW_RATE } from './scenarios/low-rate.js'
 import { MEMORY } from './scenarios/memory.js'
@@ -22,6 +23,7 @@ import { TRANSLATED } from './scenarios/translated.js'
 
 export const SCENARIOS: readonly Scenario[] = [
   LOW_RATE,
+  IDLE,
   FIRST_BYTE,
   PROMPTS,
   AGENT_PROMPT,

@@ -10,7 +10,7 @@ import { CACHED_USAGE, NO_USAGE, resolveUsage, type TokenUsage } from './token-u
 export interface SummarySink {
   /** Called once for each request, after its bytes have left. */
   record(summary: RequestSummary): void
-  /** More summaries follow in the next turns: what is written of them may wait until `endBatch`. */
+  /** Summaries follow, now and in the next turns: what is written of them may wait until `endBatch`, but no longer. */
   startBatch?(): void
   endBatch?(): void
   /** The relay ends: nothing is held back any more. */

@@ -23,7 +23,7 @@ export interface Sink {
 export interface OpenSink extends Sink {
   /** Bytes that are not written yet. */
   readonly queued: number
-  /** More lines follow in the next turns: one write is for all of them. */
+  /** Lines follow, now and in the next turns: one write is for all of them, at `endBatch`. */
   startBatch?(): void
   endBatch?(): void
   /** Whether other processes write there, too. */
@@ -69,7 +69,9 @@ abstract class GatheringSink implements OpenSink {
 
   endBatch(): void {
     this.held = false
-    if (!this.waiting && this.lines.bytes > 0) this.wait()
+    if (this.waiting || this.lines.bytes === 0) return
+    this.waiting = true
+    this.flush()
   }
 
   /** Bytes in memory. */

@@ -165,7 +165,7 @@ export class Recorder {
     this.arrived = 0
     const count = Math.min(this.due, Math.max(SLICE, share))
     this.isPassing = count < this.due
-    if (this.isPassing && !this.isHolding) this.hold()
+    if (!this.isHolding) this.hold()
     this.passFirst(count)
     if (this.isPassing) setImmediate(passSlice, this)
     else this.release()
@@ -182,13 +182,13 @@ export class Recorder {
     for (const sink of this.sinks) for (const summary of summaries) sink.record(summary)
   }
 
-  /** Tells the sinks that more summaries follow soon. */
+  /** Tells the sinks that summaries follow, all of which are to be written together. */
   private hold(): void {
     this.isHolding = true
     for (const sink of this.sinks) sink.startBatch?.()
   }
 
-  /** Tells the sinks that no more are waited for. */
+  /** Tells the sinks that no more are waited for: each writes at once, and not when a clock of its own wakes it up. */
   private release(): void {
     if (!this.isHolding) return
     this.isHolding = false

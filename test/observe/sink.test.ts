@@ -36,6 +36,24 @@ test('a file gets whole lines, also those from just before the exit', async () =
   rmSync(folder, { recursive: true })
 })
 
+test('lines that were gathered by another are written at once, and those after them, too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
+  const fd = openSync(join(folder, 'log'), 'a')
+  // A clock of the sink would not run within one turn.
+  const code = await run(
+    `sink.startBatch(); sink.write('a\\n'); sink.write('b\\n'); const gathered = sink.queued
+     sink.endBatch(); sink.write('c\\n'); sink.startBatch(); sink.write('d\\n'); sink.endBatch()
+     const { readFileSync } = await import('node:fs')
+     while (readFileSync('${join(folder, 'log')}', 'utf8') === '') {}
+     if (gathered !== 4 || readFileSync('${join(folder, 'log')}', 'utf8') !== 'a\\nb\\n') process.exit(1)`,
+    fd,
+  )
+  closeSync(fd)
+  assert.is(code, 0)
+  assert.is(readFileSync(join(folder, 'log'), 'utf8'), 'a\nb\nc\nd\n')
+  rmSync(folder, { recursive: true })
+})
+
 test('a full disk neither ends nor delays the process', async () => {
   // A device that takes no byte, on Linux.
   if (!existsSync('/dev/full')) return

@@ -34,6 +34,22 @@ test('requests are gathered, and handed to each sink in their order', async () =
   assert.equal(seen, ['a 1', 'a 2', 'b 1', 'b 2'])
 })
 
+test('sinks are told when they have all that was gathered, so that all of them write in the same turn', async () => {
+  const seen: string[] = []
+  const sink = {
+    record: () => void seen.push('record'),
+    startBatch: () => void seen.push('start'),
+    endBatch: () => void seen.push('end'),
+  }
+  const recorder = new Recorder([sink], 1)
+  recorder.add(summarize())
+  await until(() => seen.includes('end'), 'the end')
+  assert.equal(seen, ['start', 'record', 'end'])
+  for (let i = 0; i < 40; i++) recorder.add(summarize())
+  await until(() => seen.filter((word) => word === 'end').length === 2, 'the second end')
+  assert.equal(seen.slice(3), ['start', ...Array(40).fill('record'), 'end'])
+})
+
 /** Counts what it gets in each turn of the event loop, and notes each change of the order. */
 class TurnCounter {
   /** Of each turn that had any. */

@@ -13,7 +13,7 @@ const BEAT_MS = 2_000
 /** How often the time is written, if nothing else is. */
 const TIME_MS = 60_000
 
-/** How often to check that the file is still at its path. */
+/** How often to check that the file is still at its path: before a write, else with each touch. */
 const PLACE_CHECK_MS = 1_000
 
 /**
@@ -137,7 +137,8 @@ export class OpenJournal {
   private async append(now: number): Promise<void> {
     const { lines } = this
     this.lines = []
-    if (this.file !== null && now - this.placeCheckedAt > PLACE_CHECK_MS) {
+    const checkMs = lines.length === 0 ? BEAT_MS : PLACE_CHECK_MS
+    if (this.file !== null && now - this.placeCheckedAt > checkMs) {
       this.placeCheckedAt = now
       if ((await this.file.place()) !== 'there') {
         this.leave()
