@@ -36,7 +36,8 @@ export class SlownessWatch implements SummarySink {
   private readonly log: Pick<Log, 'warn'>
   private readonly slowMs: number
   private readonly readWork: () => LoopWork
-  private readonly delays: IntervalHistogram
+  /** Null until the loop is busy for the first time. */
+  private delays: IntervalHistogram | null
   private isSampling: boolean
   private quietTicks: number
   private seen: LoopWork
@@ -55,7 +56,7 @@ export class SlownessWatch implements SummarySink {
     this.log = log
     this.slowMs = slowMs
     this.readWork = readWork
-    this.delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+    this.delays = null
     this.isSampling = false
     this.quietTicks = 0
     this.seen = readWork()
@@ -82,19 +83,19 @@ export class SlownessWatch implements SummarySink {
     if (now - this.warnedAt < WARN_INTERVAL_MS) return
     if (this.started) this.warn(now)
     // Not at each tick: the delay until the next sample is not in the histogram then.
-    if (!this.started || this.delayMs >= this.slowMs) this.delays.reset()
+    if (!this.started || this.delayMs >= this.slowMs) this.delays?.reset()
     this.started = true
     this.busyMs = 0
   }
 
   close(): void {
     this.isClosed = true
-    this.delays.disable()
+    this.delays?.disable()
   }
 
   /** The longest delay of the samples. */
   private get delayMs(): number {
-    return this.delays.max / 1e6 - RESOLUTION_MS
+    return this.delays === null ? 0 : this.delays.max / 1e6 - RESOLUTION_MS
   }
 
   /** Finds how busy the loop was since the last tick, and samples its delay while it is. */
@@ -111,8 +112,18 @@ export class SlownessWatch implements SummarySink {
     }
     if (activeMs >= BUSY_SHARE * (activeMs + idleMs)) {
       this.quietTicks = 0
-      if (!this.isSampling && !this.isClosed) this.isSampling = this.delays.enable()
-    } else if (this.isSampling && ++this.quietTicks >= QUIET_TICKS) this.isSampling = !this.delays.disable()
+      if (!this.isSampling) this.startSampling()
+    } else if (this.isSampling && ++this.quietTicks >= QUIET_TICKS) {
+      this.isSampling = false
+      this.delays?.disable()
+    }
+  }
+
+  private startSampling(): void {
+    if (this.isClosed) return
+    this.isSampling = true
+    this.delays ??= monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+    this.delays.enable()
   }
 
   private warn(now: number): void {
