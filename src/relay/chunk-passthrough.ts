@@ -65,7 +65,9 @@ export class ChunkPassthrough implements RawBodyReader {
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
     if (rest !== null && walker.end === 'other' && LAST_CHUNK.equals(rest))
       return this.passLast(bytes, passed, rest)
+    const isFirst = !this.isHeadSent
     const more = this.pass(bytes, passed)
+    if (isFirst) exchange.markHeadSent(performance.now())
     this.showData(bytes)
     if (rest === null) return more
     switch (walker.end) {
@@ -95,10 +97,12 @@ export class ChunkPassthrough implements RawBodyReader {
   /** Sends the last data together with the end of the body. The observer sees it afterwards. */
   private passLast(bytes: Buffer, passed: number, rest: Buffer): boolean {
     const { socket } = this.res
+    const isFirst = !this.isHeadSent
     socket?.cork()
     this.pass(bytes, passed)
     const more = this.giveBack(rest)
     socket?.uncork()
+    if (isFirst) this.exchange.markHeadSent(performance.now())
     this.showData(bytes)
     return more
   }

@@ -116,8 +116,11 @@ export class ClientWriter implements ResponseSink, Stage {
     if (this.state !== 'streaming') return true
     if (chunk.length === 0) return !this.isBlocked
     const { exchange } = this
-    const more =
-      exchange.outcome.bytesOut === 0 ? writeHeadAndFirstChunk(this.res, chunk) : writeChunk(this.res, chunk)
+    let more: boolean
+    if (exchange.outcome.bytesOut === 0) {
+      more = writeHeadAndFirstChunk(this.res, chunk)
+      exchange.markHeadSent(performance.now())
+    } else more = writeChunk(this.res, chunk)
     exchange.countBytesOut(chunk.length)
     if (!more) this.waitForDrain()
     return more
