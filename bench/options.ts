@@ -26,7 +26,7 @@ export const HELP = `npm run bench -- [options]
 Measures Thinwire and its baselines in interleaved rounds, compares the ratios
 with bench/budgets.json, and writes results.json and report.html.
 
-  --quick           less of everything, within six minutes
+  --quick           less of everything, in some twelve minutes
   --only NAME       one scenario; may be given several times
   --rounds N        number of rounds
   --last REF        the last release, which takes part; default the newest tag

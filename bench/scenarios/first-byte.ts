@@ -1,3 +1,4 @@
+import { recordPhases } from '../phases.js'
 import type { Scenario } from '../scenario.js'
 import { EVERY_ROUND, sized } from '../scenario.js'
 import { largest, median } from '../statistics.js'
@@ -16,11 +17,9 @@ export const FIRST_BYTE: Scenario = {
   rounds: EVERY_ROUND,
   async measure({ driver, record, mode }, running) {
     const ask = { target: running, promptBytes: 2_000, pace: null }
-    const { firstByteUs } = await driver.run('sequential', {
-      ...ask,
-      plan: SHORT_STREAM,
-      streams: sized(mode, { whole: 400, quick: 150, smoke: 5 }),
-    })
+    const streams = sized(mode, { whole: 400, quick: 150, smoke: 5 })
+    const send = () => driver.run('sequential', { ...ask, plan: SHORT_STREAM, streams })
+    const { firstByteUs } = await recordPhases(record, 'first_byte', running, send)
     record.addQuantiles('first_byte', 'first_byte', 'us', running.name, firstByteUs)
     record.spread('first_byte', 'first byte', running.name, firstByteUs)
 

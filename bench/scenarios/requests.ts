@@ -1,3 +1,4 @@
+import { recordPhases } from '../phases.js'
 import type { BySize, Scenario } from '../scenario.js'
 import { EVERY_ROUND, SOME_ROUNDS, sized } from '../scenario.js'
 import { SHORT_ANSWER } from '../wire/plan.js'
@@ -57,16 +58,20 @@ function loadScenario(
     rounds,
     async measure({ driver, record, mode }, running) {
       const before = await running.child.read()
-      const { requests, seconds } = await driver.run('load', {
-        ...load,
-        seconds: sized(mode, load.seconds),
-        target: running,
-        plan: SHORT_ANSWER,
-        promptBytes: 2_000,
-      })
-      record.add(name, 'requests_per_second', '/s', running.name, requests / seconds)
-      if (running.name === 'direct') return
-      record.addUse(name, 'cpu_per_request', running.name, before, await running.child.read(), requests)
+      const measure = async () => {
+        const { requests, seconds } = await driver.run('load', {
+          ...load,
+          seconds: sized(mode, load.seconds),
+          target: running,
+          plan: SHORT_ANSWER,
+          promptBytes: 2_000,
+        })
+        record.add(name, 'requests_per_second', '/s', running.name, requests / seconds)
+        if (running.name === 'direct') return
+        record.addUse(name, 'cpu_per_request', running.name, before, await running.child.read(), requests)
+      }
+      // A refused request has no phases.
+      await (load.refused ? measure() : recordPhases(record, name, running, measure))
     },
   }
 }
