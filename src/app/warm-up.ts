@@ -42,10 +42,11 @@ const NOWHERE = { write(): void {} }
  * Makes the first request as fast as the later ones: compiles the code and connects the upstreams. A failure here
  * does not keep the relay from starting; it is logged. `THINWIRE_WARM_UP=off` leaves the code out: it takes half a
  * second of CPU time, which many short-lived relays of a test or of a build do not want to spend.
+ * @param compiles false: only the upstreams are connected
  */
-export async function warmUp(app: App, log: Log): Promise<void> {
+export async function warmUp(app: App, log: Log, compiles = true): Promise<void> {
   const connected = app.connectUpstreams()
-  if (process.env.THINWIRE_WARM_UP !== 'off')
+  if (compiles && process.env.THINWIRE_WARM_UP !== 'off')
     await warmUpCode(app.config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
   await Promise.race([connected, waitUnreferenced(CONNECT_LIMIT_MS)])
   app.markReady()

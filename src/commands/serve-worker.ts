@@ -73,7 +73,9 @@ class WorkerProcess {
     endOnFault(app, this.log)
     this.followReadiness(app)
     this.hear(app)
-    await warmUp(app, this.log)
+    // While nobody serves, a slow first request is better than one that is refused.
+    if (this.start.isUrgent) void warmUp(app, this.log, false)
+    else await warmUp(app, this.log)
     const ports = await app.listen()
     tellPrimary(link, { type: 'listening', ...ports })
     tellPrimary(link, { type: 'ready' })

@@ -6,6 +6,7 @@ import { hearWorker, type SharedPorts, type ToPrimary, type ToWorker, tellWorker
 import { closeHandoffs } from './handoffs.js'
 import { type Link, openWorkerLink } from './link.js'
 import { type Death, Supervision, type SupervisionHands } from './supervision.js'
+import { WORKER_ENV } from './worker-seat.js'
 import type { WorkerCounts } from './workers-metrics.js'
 
 /** Milliseconds between two looks at what is due. */
@@ -167,7 +168,12 @@ export class Primary implements SupervisionHands {
       void setImmediate(() => this.supervision.onExit(number, message, performance.now()))
     let worker: Worker
     try {
-      worker = this.cluster.fork({ ...this.options.env, THINWIRE_WORKER: String(number) })
+      const isUrgent = this.hasBeenReady && this.supervision.readyCount === 0
+      worker = this.cluster.fork({
+        ...this.options.env,
+        [WORKER_ENV.number]: String(number),
+        ...(isUrgent ? { [WORKER_ENV.urgent]: '1' } : {}),
+      })
     } catch (error) {
       fail(error as Error)
       return null

@@ -8,6 +8,7 @@ export const WORKER_ENV = {
   socket: 'THINWIRE_WORKER_SOCKET',
   demo: 'THINWIRE_WORKER_DEMO',
   kept: 'THINWIRE_WORKER_KEPT',
+  urgent: 'THINWIRE_WORKER_URGENT',
 } as const
 
 /** A worker's place in its relay. */
@@ -28,6 +29,8 @@ export interface WorkerStart extends WorkerSeat {
   /** Origin of the demo upstream; null if the relay does without. */
   readonly demo: string | null
   readonly kept: KeptSettings
+  /** No other worker serves: clients are refused until this one does. */
+  readonly isUrgent: boolean
 }
 
 /**
@@ -36,7 +39,7 @@ export interface WorkerStart extends WorkerSeat {
  */
 export async function takeWorkerSeat(env: NodeJS.ProcessEnv): Promise<WorkerStart | null> {
   const { [WORKER_ENV.number]: text, [WORKER_ENV.listen]: listen, [WORKER_ENV.demo]: demo } = env
-  const { [WORKER_ENV.socket]: socket, [WORKER_ENV.kept]: kept } = env
+  const { [WORKER_ENV.socket]: socket, [WORKER_ENV.kept]: kept, [WORKER_ENV.urgent]: urgent } = env
   for (const name of Object.values(WORKER_ENV)) delete env[name]
   const number = Number(text)
   if (!Number.isSafeInteger(number) || number < 1 || process.send === undefined) return null
@@ -54,5 +57,6 @@ export async function takeWorkerSeat(env: NodeJS.ProcessEnv): Promise<WorkerStar
     socket: socket === undefined ? null : Number(socket),
     demo: demo ?? null,
     kept: JSON.parse(kept) as KeptSettings,
+    isUrgent: urgent !== undefined,
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -98,6 +98,38 @@ function eater(file: string): string {
 
 function moduleUrl(text: string): string {
   return `data:text/javascript,${encodeURIComponent(text)}`
+}
+
+test('a worker that starts while no other one serves is not warmed up first', async (place) => {
+  const file = join(place.folder, 'warm')
+  writeFileSync(file, '')
+  const env = { THINWIRE_WARM_UP: 'on', NODE_OPTIONS: `--import ${moduleUrl(noter(file))}` }
+  const { thinwire } = await startWorkers(place, {}, env)
+  const warm = (): string[] => [...new Set(readFileSync(file, 'utf8').split('\n').filter(Boolean))]
+  const firsts = readyPids(thinwire)
+  assert.equal(warm().sort(), firsts.map(String).sort())
+  for (const pid of firsts) process.kill(pid, 'SIGKILL')
+  await untilReady(thinwire, 4)
+  const seconds = readyPids(thinwire).slice(2)
+  // The death of the first one may have been seen while the other one still seemed to serve.
+  const cold = seconds.filter((pid) => !warm().includes(String(pid)))
+  assert.ok(cold.length >= 1, warm().join())
+  process.kill(seconds[0] as number, 'SIGKILL')
+  await untilReady(thinwire, 5)
+  assert.ok(warm().includes(String(readyPids(thinwire)[4])))
+})
+
+/** Notes each worker in which a server for a warm-up listens: the only ones at port 0 of a relay that has a port. */
+function noter(file: string): string {
+  return `
+    import { appendFileSync } from 'node:fs'
+    import { Server } from 'node:net'
+    const { listen } = Server.prototype
+    Server.prototype.listen = function (place, ...rest) {
+      if (process.env.THINWIRE_WORKER === undefined && place?.port === 0 && place.exclusive === true)
+        appendFileSync(${JSON.stringify(file)}, process.pid + '\\n')
+      return listen.call(this, place, ...rest)
+    }`
 }
 
 test('workers of a primary that is killed let their streams end, and then end', async (place) => {
