@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { Agent, request } from 'undici'
+import http from 'node:http'
+import https from 'node:https'
 import type { LimitRulesConfig } from '../../config/limit-rules.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import { ignore } from '../../lib/ignore.js'
@@ -209,32 +210,41 @@ class Try {
     { url, secret }: LimitRulesConfig['alerts'],
   ): Promise<string | null> {
     if (url === null) return 'there is no webhook any more'
-    // Alerts are rare: a connection is not kept from one to the next.
-    const dispatcher = new Agent({ pipelining: 0, connect: { timeout: TRY_MS } })
     const headers: Record<string, string> = {
       'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(text)),
       'user-agent': `thinwire/${VERSION}`,
       'x-thinwire-alert': id,
     }
     if (secret !== null) headers['x-thinwire-signature'] = sign(text, secret, Math.floor(Date.now() / 1_000))
     try {
-      const { signal } = this.aborter
-      // Redirects are not followed: whoever answers with one is not the receiver that the config names.
-      const { statusCode, body } = await request(url, {
-        method: 'POST',
-        headers,
-        body: text,
-        dispatcher,
-        signal,
-      })
-      body.on('error', ignore).destroy()
-      return statusCode >= 200 && statusCode < 300 ? null : `status ${statusCode}`
+      const status = await postText(url, headers, text, this.aborter.signal)
+      return status >= 200 && status < 300 ? null : `status ${status}`
     } catch (error) {
       return this.cause ?? readErrorCode(error)
-    } finally {
-      void dispatcher.destroy().catch(ignore)
     }
   }
+}
+
+/**
+ * Redirects are not followed: whoever answers with one is not the receiver that the config names.
+ * @returns the status of the answer, of which no more is read
+ */
+function postText(
+  url: string,
+  headers: Record<string, string>,
+  text: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const { request } = url.startsWith('https:') ? https : http
+  return new Promise((resolve, reject) => {
+    // Alerts are rare: a connection is not kept from one to the next.
+    const call = request(url, { method: 'POST', headers, signal, agent: false }, (answer) => {
+      resolve(answer.statusCode ?? 0)
+      answer.on('error', ignore).destroy()
+    })
+    call.on('error', reject).end(text)
+  })
 }
 
 /**

@@ -208,8 +208,8 @@ const NOT_TAKEN: ReadonlyArray<[string, Script, string]> = [
     'status 307',
   ],
   ['resets the connection', (request) => request.reset(), 'ECONNRESET'],
-  ['closes the connection', (request) => request.end(), 'UND_ERR_SOCKET'],
-  ['answers what is no HTTP', (request) => request.write('hello\r\n\r\n'), 'HTTPParserError'],
+  ['closes the connection', (request) => request.end(), 'ECONNRESET'],
+  ['answers what is no HTTP', (request) => request.write('hello\r\n\r\n'), 'HPE_INVALID_CONSTANT'],
 ]
 
 for (const [what, script, cause] of NOT_TAKEN)
