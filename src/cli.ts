@@ -2,6 +2,7 @@
 // Must be the first import, and nothing here may import a module that an older Node cannot load: the message about the
 // needed version would be lost.
 import './node-floor.js'
+import { loadModule } from './lib/load-module.js'
 import { VERSION } from './version.js'
 
 const HELP = `thinwire ${VERSION}: a relay for LLM APIs
@@ -30,7 +31,12 @@ async function main(args: string[]): Promise<number> {
     case 'start': {
       const { EarlySignals } = await import('./commands/early-signals.js')
       const early = EarlySignals.hold(process.env)
-      return (await import('./commands/start.js')).runStart(rest, early)
+      const { runStart } = await loadModule(
+        './commands/start.js',
+        import.meta.url,
+        () => import('./commands/start.js'),
+      )
+      return runStart(rest, early)
     }
     case 'restart': {
       const { runRestart } = await import('./commands/restart.js')
