@@ -42,20 +42,20 @@ export type ThoughtFollower = (key: string, entry: ThoughtEntry) => void
  */
 export class ThoughtStore implements ThoughtKeeper {
   private readonly entries: LRUCache<string, ThoughtEntry>
-  /** Hashes of the keys of entries that are forgotten. */
-  private readonly forgotten: LRUCache<string, true>
+  /** Hashes of the keys of entries that are forgotten; null: none is. All of its memory is taken when it is made. */
+  private forgotten: LRUCache<string, true> | null
   /** Gets each entry that is kept; null: nobody does. */
   private follower: ThoughtFollower | null
 
   constructor({ maxBytes, maxAgeMs }: ThoughtBounds, options: ThoughtStoreOptions = {}) {
     const { onFull, now = () => performance.now() } = options
     this.follower = null
-    this.forgotten = new LRUCache({ max: MOST_FORGOTTEN })
+    this.forgotten = null
     this.entries = new LRUCache({
       ...{ maxSize: maxBytes, ttl: maxAgeMs, updateAgeOnGet: true, ttlResolution: 0 },
       perf: { now },
       dispose: (entry, key, reason) => {
-        if (reason === 'evict' || reason === 'expire') this.forgotten.set(hashKey(key), true)
+        if (reason === 'evict' || reason === 'expire') this.noteForgotten(key)
         if (reason === 'evict' && typeof entry !== 'string') onFull?.()
       },
       sizeCalculation: (entry, key) =>
@@ -133,7 +133,12 @@ export class ThoughtStore implements ThoughtKeeper {
 
   /** Whether something else was kept under this key once. */
   private wasKept(key: string): boolean {
-    return this.forgotten.has(hashKey(key))
+    return this.forgotten?.has(hashKey(key)) === true
+  }
+
+  private noteForgotten(key: string): void {
+    this.forgotten ??= new LRUCache({ max: MOST_FORGOTTEN })
+    this.forgotten.set(hashKey(key), true)
   }
 }
 
