@@ -69,7 +69,8 @@ class Container {
 
   constructor(place: Place, args: readonly string[], env: Readonly<Record<string, string>>) {
     const binds = nodeAndLibraries().flatMap((path) => ['--ro-bind', path, path])
-    const variables = Object.entries({ PATH: '/usr/bin', NODE_ENV: 'production', ...env })
+    const fixed = { PATH: '/usr/bin', NODE_ENV: 'production', THINWIRE_WARM_UP: 'off' }
+    const variables = Object.entries({ ...fixed, ...env })
     const sandbox = [
       ...[...NOBODY, '--die-with-parent', '--clearenv', '--info-fd', '3', '--proc', '/proc', '--dev', '/dev'],
       ...[...binds, '--ro-bind', process.execPath, '/usr/bin/node', '--ro-bind', join(shared, 'app'), '/app'],

@@ -45,8 +45,13 @@ export class SocketHolder {
     options: { listen?: ListenOptions[]; env?: Record<string, string>; prepare?: string } = {},
   ): Promise<SocketHolder> {
     const { listen = [{ host: '127.0.0.1', port: 0 }], env = {}, prepare = '' } = options
-    const { PATH, NODE_V8_COVERAGE } = process.env
-    const all = { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), ...env }
+    const { PATH, NODE_V8_COVERAGE, THINWIRE_WARM_UP = 'off' } = process.env
+    const all = {
+      PATH,
+      THINWIRE_WARM_UP,
+      ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }),
+      ...env,
+    }
     const servers = listen.map((each) => createServer().listen(each))
     for (const server of servers) if (!server.listening) await once(server, 'listening')
     const holder = new SocketHolder(place, servers, all, prepare === '' ? '' : `${prepare}\n`)

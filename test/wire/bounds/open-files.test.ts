@@ -24,7 +24,7 @@ async function startLimited(place: Place, limit: number) {
     ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, CLI, 'start'],
     {
       cwd: place.folder,
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, THINWIRE_WARM_UP: 'off' },
     },
   )
   const output = { out: '', err: '' }
