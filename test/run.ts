@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { groupFiles } from './runner/groups.js'
 import { killAll, type Outcome, runAlone, runTogether, type TestFile } from './runner/run-files.js'
+import { openScratch } from './runner/scratch.js'
 import { type GroupRun, runFailedAgain } from './runner/second-run.js'
 import { mayShare } from './runner/sharing.js'
 
@@ -67,6 +68,7 @@ function endOf(output: string): string {
 
 async function main(): Promise<void> {
   const files = findFiles(process.argv.slice(2))
+  const closeScratch = openScratch(process.env)
   const firstRuns: GroupRun[] = []
   const queue = groupFiles(files, (file) => mayShare(`test/${file.replace(/\.ts$/, '.js')}`, readBuilt))
   const say = (text: string): boolean => process.stdout.write(`${text}\n`)
@@ -79,11 +81,13 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       killAll()
+      closeScratch?.()
       process.kill(process.pid, signal)
     })
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
   const { runs, unsteady } = await runFailedAgain(firstRuns, (files) => runGroup(files, say))
+  closeScratch?.()
   const outcomes = runs.flatMap((run) => run.outcomes)
 
   const sum = (pick: (outcome: Outcome) => number): number =>
