@@ -13,7 +13,7 @@ import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ResponseEnds } from '../routing/response-ends.js'
 import { Router } from '../routing/router.js'
 import { endKeyless } from '../server/key-ends.js'
-import { Listener } from '../server/listener.js'
+import { Listener, tickMsOf } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
 import { readCertificate, type ServerCertificate } from '../server/tls-certificate.js'
 import { OwnObjectBooks } from '../stored/object-books.js'
@@ -81,7 +81,7 @@ export async function createApp(given: AppOptions): Promise<App> {
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const keyring = options.keyring ?? ownKeyring
-  const slowness = new SlownessWatch(log, config.log.slowMs)
+  const slowness = new SlownessWatch(log, config.log.slowMs, tickMsOf(config.timeouts))
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const onFull = (): void => handler.bounds.hit('storedObjects')
   const books =

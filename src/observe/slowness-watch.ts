@@ -1,72 +1,65 @@
-import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { performance } from 'node:perf_hooks'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { Log } from './log.js'
-
-/** Interval at which the delay of a busy event loop is sampled, in milliseconds. */
-const RESOLUTION_MS = 20
-
-/**
- * The delay is sampled from this share of busy time on. Below it, a timer each 20 ms would be most of what wakes the
- * process up: 50 of 64 wakes a second of a relay that nobody asks (bench `idle`).
- */
-const BUSY_SHARE = 0.2
-
-/** Ticks with less than that before the samples end. */
-const QUIET_TICKS = 8
 
 /** Least time between two warnings, in milliseconds. */
 const WARN_INTERVAL_MS = 1_000
 
-/**
- * Without samples, a turn is taken for long if all turns since the last tick took `slowMs` together, and this share of
- * it on average. A loop that was quiet before has few turns beside the long one.
- */
-const MEAN_SHARE = 1 / 8
-
-/** What the event loop has done since its start. */
-export interface LoopWork {
-  /** Milliseconds. */
-  readonly activeMs: number
-  readonly idleMs: number
-  readonly turns: number
+/** The time, and the part of it in which the event loop had nothing to do: milliseconds. */
+export interface LoopClock {
+  now(): number
+  idleMs(): number
 }
 
-/** Logs a warning when the relay itself is slow, and not an upstream or a client. */
+const LOOP_CLOCK: LoopClock = {
+  // Node's own clock, whatever a test makes of `performance.now`.
+  now: performance.now.bind(performance),
+  idleMs: () => performance.nodeTiming.idleTime,
+}
+
+/**
+ * Logs a warning when the relay itself is slow, and not an upstream or a client.
+ *
+ * Each turn of the event loop is measured at its end, by an immediate that does not hold the loop: it runs when there is
+ * a turn anyway. A timer that samples the delay would be most of what wakes the process up when nobody asks it (bench
+ * `idle`). A process that was stopped, or got no core, seems to wait meanwhile: only its late tick shows that.
+ */
 export class SlownessWatch implements SummarySink {
   private readonly log: Pick<Log, 'warn'>
   private readonly slowMs: number
-  private readonly readWork: () => LoopWork
-  /** Null until the loop is busy for the first time. */
-  private delays: IntervalHistogram | null
-  private isSampling: boolean
-  private quietTicks: number
-  private seen: LoopWork
-  /** The longest time without samples in which the loop was busy, and its turns; 0 for none. */
-  private busyMs: number
-  private busyTurns: number
+  private readonly tickMs: number
+  private readonly clock: LoopClock
+  private immediate: NodeJS.Immediate
+  /** When the turn began, and how long the loop had been idle by then. */
+  private turnStartedAt: number
+  private turnIdleMs: number
+  private tickedAt: number
+  /** The longest turn, or delay of a tick, since the last warning. */
+  private longestMs: number
   private slowest: RequestSummary | null
   private slow: number
   private warnedAt: number
   /** False until the first tick: while code is compiled and connections are opened, delays are normal. */
   private started: boolean
-  private isClosed: boolean
 
-  /** @param slowMs warn from this many milliseconds on (`log.slowMs`) */
-  constructor(log: Pick<Log, 'warn'>, slowMs: number, readWork = readLoopWork) {
+  /**
+   * @param slowMs warn from this many milliseconds on (`log.slowMs`)
+   * @param tickMs milliseconds from one tick to the next
+   */
+  constructor(log: Pick<Log, 'warn'>, slowMs: number, tickMs: number, clock = LOOP_CLOCK) {
     this.log = log
     this.slowMs = slowMs
-    this.readWork = readWork
-    this.delays = null
-    this.isSampling = false
-    this.quietTicks = 0
-    this.seen = readWork()
-    this.busyMs = 0
-    this.busyTurns = 0
+    this.tickMs = tickMs
+    this.clock = clock
+    this.turnStartedAt = clock.now()
+    this.turnIdleMs = clock.idleMs()
+    this.tickedAt = this.turnStartedAt
+    this.longestMs = 0
     this.slowest = null
     this.slow = 0
     this.warnedAt = performance.now()
     this.started = false
-    this.isClosed = false
+    this.immediate = setImmediate(endTurn, this).unref()
   }
 
   /** Remembers the slowest request since the last warning. */
@@ -77,71 +70,55 @@ export class SlownessWatch implements SummarySink {
     if (overheadMs > (this.slowest?.overheadMs ?? 0)) this.slowest = summary
   }
 
+  /** Measures the turn that ends, and waits for the end of the next one. */
+  endTurn(): void {
+    this.measureTurn()
+    this.immediate = setImmediate(endTurn, this).unref()
+  }
+
   /** Logs what was slow since the last warning. @param now `performance.now()` */
   tick(now: number): void {
-    this.look()
+    const at = this.clock.now()
+    this.noteDelay(at - this.tickedAt - this.tickMs)
+    this.tickedAt = at
+    // The turn of this tick, as far as it has come.
+    this.noteDelay(this.turnMs(at, this.clock.idleMs()))
     if (now - this.warnedAt < WARN_INTERVAL_MS) return
     if (this.started) this.warn(now)
-    // Not at each tick: the delay until the next sample is not in the histogram then.
-    if (!this.started || this.delayMs >= this.slowMs) this.delays?.reset()
+    if (this.started && this.longestMs < this.slowMs) return
     this.started = true
-    this.busyMs = 0
+    // The rest of this turn is measured by itself: what was told is not told again.
+    this.measureTurn()
+    this.longestMs = 0
   }
 
   close(): void {
-    this.isClosed = true
-    this.delays?.disable()
+    clearImmediate(this.immediate)
   }
 
-  /** The longest delay of the samples. */
-  private get delayMs(): number {
-    return this.delays === null ? 0 : this.delays.max / 1e6 - RESOLUTION_MS
+  private measureTurn(): void {
+    const now = this.clock.now()
+    const idleMs = this.clock.idleMs()
+    this.noteDelay(this.turnMs(now, idleMs))
+    this.turnStartedAt = now
+    this.turnIdleMs = idleMs
   }
 
-  /** Finds how busy the loop was since the last tick, and samples its delay while it is. */
-  private look(): void {
-    const work = this.readWork()
-    const activeMs = work.activeMs - this.seen.activeMs
-    const idleMs = work.idleMs - this.seen.idleMs
-    const turns = Math.max(1, work.turns - this.seen.turns)
-    this.seen = work
-    const isLong = activeMs >= this.slowMs && activeMs / turns >= this.slowMs * MEAN_SHARE
-    if (!this.isSampling && isLong && activeMs > this.busyMs) {
-      this.busyMs = activeMs
-      this.busyTurns = turns
-    }
-    if (activeMs >= BUSY_SHARE * (activeMs + idleMs)) {
-      this.quietTicks = 0
-      if (!this.isSampling) this.startSampling()
-    } else if (this.isSampling && ++this.quietTicks >= QUIET_TICKS) {
-      this.isSampling = false
-      this.delays?.disable()
-    }
+  private turnMs(now: number, idleMs: number): number {
+    return now - this.turnStartedAt - (idleMs - this.turnIdleMs)
   }
 
-  private startSampling(): void {
-    if (this.isClosed) return
-    this.isSampling = true
-    this.delays ??= monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-    this.delays.enable()
+  private noteDelay(ms: number): void {
+    if (ms > this.longestMs) this.longestMs = ms
   }
 
   private warn(now: number): void {
-    const { delayMs } = this
-    if (delayMs >= this.slowMs) {
+    if (this.longestMs >= this.slowMs) {
       this.warnedAt = now
-      const ms = Math.round(delayMs)
+      const ms = Math.round(this.longestMs)
       this.log.warn(
         { delay_ms: ms },
         `the event loop was blocked for ${ms} ms, by a busy machine or by the relay itself`,
-      )
-    } else if (this.busyMs > 0) {
-      this.warnedAt = now
-      const ms = Math.round(this.busyMs)
-      const turns = this.busyTurns === 1 ? 'one turn' : `${this.busyTurns} turns`
-      this.log.warn(
-        { busy_ms: ms, turns: this.busyTurns },
-        `the event loop was busy for ${ms} ms in ${turns}, by a busy machine or by the relay itself`,
       )
     }
     if (this.slowest === null) return
@@ -156,7 +133,6 @@ export class SlownessWatch implements SummarySink {
   }
 }
 
-function readLoopWork(): LoopWork {
-  const { active, idle } = performance.eventLoopUtilization()
-  return { activeMs: active, idleMs: idle, turns: performance.nodeTiming.uvMetricsInfo.loopCount }
+function endTurn(watch: SlownessWatch): void {
+  watch.endTurn()
 }

@@ -108,15 +108,8 @@ export class Listener {
     this.http.on('upgrade', (req, socket, head) => this.onUpgrade(req, socket as Socket, head))
     this.http.on('connect', (req, socket) => this.onConnect(req, socket as Socket))
     this.http.on('drop', () => handler.bounds.hit('connections'))
-    const shortest = Math.min(
-      timeouts.firstByteMs,
-      timeouts.idleMs,
-      timeouts.clientStallMs,
-      timeouts.requestMs,
-      timeouts.connectMs,
-    )
     // One timer for all exchanges: limits are minutes, and a timer per exchange would be moved with each chunk.
-    this.clock = setInterval(() => this.tick(performance.now()), clamp(shortest / 4, 10, TICK_MS)).unref()
+    this.clock = setInterval(() => this.tick(performance.now()), tickMsOf(timeouts)).unref()
   }
 
   /** Starts to listen. @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
@@ -390,3 +383,14 @@ export class Listener {
 
 /** What the client expects before it sends its body (RFC 9110, 10.1.1). */
 type Expectation = 'none' | 'continue' | 'other'
+
+/** Milliseconds between two ticks of a listener: a quarter of the shortest time that it has to keep. */
+export function tickMsOf({
+  firstByteMs,
+  idleMs,
+  clientStallMs,
+  requestMs,
+  connectMs,
+}: Config['timeouts']): number {
+  return clamp(Math.min(firstByteMs, idleMs, clientStallMs, requestMs, connectMs) / 4, 10, TICK_MS)
+}

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { clear, open, type Place, started } from '../../support/thinwire.js'
+import { wait } from '../../support/until.js'
 
 const test = suite<Place>('idle')
 
@@ -30,11 +31,26 @@ if (existsSync('/proc/self/task')) {
     while (seen.length < MOST_SECONDS && (seen.at(-1) ?? Number.POSITIVE_INFINITY) > MOST_A_SECOND) {
       const before = sleepsOf(pid)
       const since = performance.now()
-      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      await wait(1_000)
       seen.push(((sleepsOf(pid) - before) * 1_000) / (performance.now() - since))
     }
     assert.ok(Number(seen.at(-1)) <= MOST_A_SECOND, `wakes in each second: ${seen.map(Math.round)}`)
   })
 }
+
+test('a relay that was stopped while nobody asked it logs for how long', async (place) => {
+  const thinwire = await started(place)
+  const delays = () => thinwire.lines.filter(({ delay_ms }) => delay_ms !== undefined)
+  // Delays of the start are not told: from then on they are.
+  for (let i = 0; i < 20 && delays().length === 0; i++) {
+    await wait(1_000)
+    thinwire.child.kill('SIGSTOP')
+    await wait(1_000)
+    thinwire.child.kill('SIGCONT')
+    await wait(500)
+  }
+  assert.ok(Number(delays()[0]?.delay_ms) >= 500, JSON.stringify(thinwire.lines))
+  assert.match(String(delays()[0]?.msg), /^the event loop was blocked for \d+ ms/)
+})
 
 test.run()
