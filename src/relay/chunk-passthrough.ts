@@ -67,7 +67,7 @@ export class ChunkPassthrough implements RawBodyReader {
       return this.passLast(bytes, passed, rest)
     const isFirst = !this.isHeadSent
     const more = this.pass(bytes, passed)
-    if (isFirst) exchange.markHeadSent(performance.now())
+    if (isFirst && this.isHeadSent) exchange.markHeadSent(performance.now())
     this.showData(bytes)
     if (rest === null) return more
     switch (walker.end) {
@@ -102,7 +102,7 @@ export class ChunkPassthrough implements RawBodyReader {
     this.pass(bytes, passed)
     const more = this.giveBack(rest)
     socket?.uncork()
-    if (isFirst) this.exchange.markHeadSent(performance.now())
+    if (isFirst && this.isHeadSent) this.exchange.markHeadSent(performance.now())
     this.showData(bytes)
     return more
   }

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
@@ -142,6 +143,72 @@ test('the shares of a request add up to its overhead: from the cache, chunked, s
       // What the relay did while the client still sent has delayed nothing.
       const { plan_us, cache_us, attempt_us } = readShares(early)
       assert.equal([plan_us, cache_us, attempt_us], [0, 0, 0])
+    },
+  ))
+
+const EVENT = 'data: {"choices":[{"delta":{"content":"words"}}]}\n\n'
+const STREAM = `${head('200 OK', SSE, CHUNKED)}`
+
+/** Responses, each in the parts in which the upstream sends it. */
+const RESPONSES: Record<string, { method?: string; parts: (string | Buffer)[] }> = {
+  'a body with a length': { parts: [whole('200 OK', 'ok')] },
+  'a body without a length': { parts: [head('200 OK', 'connection: close'), 'ok', ''] },
+  'no content': { parts: [head('204 No Content')] },
+  'not modified': { parts: [head('304 Not Modified', 'etag: "a"')] },
+  'an answer to HEAD': { method: 'HEAD', parts: [head('200 OK', 'content-length: 20')] },
+  'an empty body': { parts: [whole('200 OK', '')] },
+  'an empty chunked body': { parts: [`${STREAM}${LAST_CHUNK}`] },
+  'a head, and its chunks later': { parts: [STREAM, chunk(EVENT), LAST_CHUNK] },
+  'all chunks at once': { parts: [`${STREAM}${chunk(EVENT)}${LAST_CHUNK}`] },
+  'the beginning of a size line with the head': { parts: [`${STREAM}3`, `\r\nabc\r\n`, LAST_CHUNK] },
+  trailers: { parts: [`${STREAM}${chunk(EVENT)}`, '0\r\nx-after: 1\r\n\r\n'] },
+  'a compressed body': { parts: [whole('200 OK', gzipSync('{"a":1}'), 'content-encoding: gzip')] },
+  'a refusal': { parts: [whole('400 Bad Request', '{"error":{"message":"no"}}')] },
+}
+
+for (const [name, { method = 'GET', parts }] of Object.entries(RESPONSES)) {
+  test(`every share of a response is known: ${name}`, () =>
+    withRelay(
+      async (request) => {
+        for (const [i, part] of parts.entries()) {
+          if (i > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+          if (part === '') request.end()
+          else await request.write(part)
+        }
+      },
+      async (scene) => {
+        const client = await scene.client()
+        client.send(`${method} /v1/files HTTP/1.1\r\n${scene.auth}\r\n`)
+        const [record] = await scene.relay.records(1)
+        readShares(record)
+        assert.is(unknownOf(record), 'read_us cache_us')
+      },
+    ))
+}
+
+test('every share of a request that waits for its turn on its connection, and of one that joins another, is known', () =>
+  withRelay(
+    async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      await request.write(`${STREAM}${chunk(EVENT)}${LAST_CHUNK}`)
+    },
+    async (scene) => {
+      const client = await scene.client()
+      const get = `GET /v1/files HTTP/1.1\r\n${scene.auth}\r\n`
+      client.send(get + get)
+      for (const record of await scene.relay.records(2)) {
+        readShares(record)
+        assert.is(unknownOf(record), 'read_us cache_us')
+      }
+      const bytes = complete(scene, `content-length: ${COMPLETION.length}`, COMPLETION)
+      const joined = await Promise.all([scene.ask(bytes), scene.ask(bytes)])
+      assert.equal(joined.map((response) => response.header('x-thinwire-cache')).sort(), ['joined', 'miss'])
+      for (const record of (await scene.relay.records(4)).slice(2)) {
+        assert.ok(Number.isInteger(record.respond_us) && Number(record.respond_us) >= 0)
+        // One that joins makes no attempt.
+        if (record.cache === 'joined') assert.is(record.overhead_us, null)
+        else readShares(record)
+      }
     },
   ))
 
