@@ -20,9 +20,9 @@ const LOOP_CLOCK: LoopClock = {
 /**
  * Logs a warning when the relay itself is slow, and not an upstream or a client.
  *
- * Each turn of the event loop is measured at its end, by an immediate that does not hold the loop: it runs when there is
- * a turn anyway. A timer that samples the delay would be most of what wakes the process up when nobody asks it (bench
- * `idle`). A process that was stopped, or got no core, seems to wait meanwhile: only its late tick shows that.
+ * Each turn of the event loop is measured at its end, by an immediate that does not hold the loop: it runs when there
+ * is a turn anyway. A timer that samples the delay would be most of what wakes the process up when nobody asks it
+ * (bench `idle`). A process that was stopped, or got no core, seems to wait meanwhile: only its late tick shows that.
  */
 export class SlownessWatch implements SummarySink {
   private readonly log: Pick<Log, 'warn'>

@@ -4,7 +4,7 @@ import type { RequestSummary } from '../../src/exchange/summary.js'
 import { Recorder } from '../../src/server/recorder.js'
 import { bench, FILE, records, summarize, upTo } from '../support/ledger-disk.js'
 import { fc } from '../support/property.js'
-import { until } from '../support/until.js'
+import { until, wait } from '../support/until.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -48,6 +48,48 @@ test('sinks are told when they have all that was gathered, so that all of them w
   for (let i = 0; i < 40; i++) recorder.add(summarize())
   await until(() => seen.filter((word) => word === 'end').length === 2, 'the second end')
   assert.equal(seen.slice(3), ['start', ...Array(40).fill('record'), 'end'])
+})
+
+test('sinks are told of a beginning and an end by turns, however requests end and whoever wants them at once', () => {
+  const step = fc.oneof(
+    fc.integer({ min: 1, max: 400 }),
+    fc.constantFrom('turn' as const, 'flush' as const, 'wait' as const),
+  )
+  return fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+      let isHeld = false
+      let taken = 0
+      let added = 0
+      const sink = {
+        record: () => void taken++,
+        startBatch: () => {
+          assert.not(isHeld)
+          isHeld = true
+        },
+        endBatch: () => {
+          assert.ok(isHeld)
+          isHeld = false
+        },
+      }
+      const recorder = new Recorder([sink], 1)
+      for (const one of steps) {
+        if (one === 'turn') await turn()
+        else if (one === 'wait') await wait(2)
+        else if (one === 'flush') {
+          recorder.flush()
+          assert.equal([isHeld, taken], [false, added])
+        } else for (let i = 0; i < one; i++, added++) recorder.add(summarize())
+      }
+      await until(() => taken === added && !isHeld, 'the last end')
+      recorder.add(summarize())
+      recorder.close()
+      assert.equal([isHeld, taken], [false, added + 1])
+      // What was under way when it was closed.
+      await wait(3)
+      assert.equal([isHeld, taken], [false, added + 1])
+    }),
+    { numRuns: 30 },
+  )
 })
 
 /** Counts what it gets in each turn of the event loop, and notes each change of the order. */
