@@ -186,7 +186,8 @@ export class Ledger implements SummarySink {
 
   endBatch(): void {
     this.isHeld = false
-    if (this.lineCount > 0) this.schedule()
+    // Also for what was sealed just when a write had ended.
+    if (this.unwritten > 0) this.schedule()
   }
 
   /**

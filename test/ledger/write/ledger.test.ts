@@ -29,6 +29,28 @@ test('records that arrive during a write go out in the next one', async () => {
   await ledger.close()
 })
 
+test('a record that comes while others are held, in whatever moment of a write that ends, is written at their end', async () => {
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, microtasks) => {
+      const { disk, ledger, add } = bench({ flushBytes: 1, fsync: 'never' })
+      await ledger.prepare()
+      ledger.startBatch()
+      add(1)
+      disk.onWrite = () => {
+        disk.onWrite = null
+        let left = microtasks
+        const step = (): void => void (left-- > 0 ? queueMicrotask(step) : add(1))
+        step()
+      }
+      await until(() => ledger.lastSeq === 2, 'the second record')
+      await wait(10)
+      ledger.endBatch()
+      await until(() => ledger.state.written === 2, `the record after ${microtasks} microtasks`)
+      await ledger.close()
+    }),
+  )
+})
+
 test('a busy disk gets waiting records in batches, and loses none that arrive during a sync', async () => {
   const disk = new Disk()
   const slow = deferred()
