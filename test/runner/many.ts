@@ -1,10 +1,14 @@
 import { pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import '../support/tls-mode.js'
 import { findLeftovers, lookAround } from './leftovers.js'
 import { BEGIN, END, LEFT } from './sections.js'
 
 // Runs the test files that its arguments name, one after another, in this process. Around what each of them writes it
 // writes a line, and one for each thing that a file has left behind: see sections.ts.
+
+// Most of this code runs for a few seconds: to optimize what has run for a moment takes more time than it saves.
+setFlagsFromString('--interrupt-budget=1000000')
 
 // Before uvu is loaded, so that it does not run by itself what it is given.
 const uvu: { UVU_DEFER: number; UVU_INDEX: number; UVU_QUEUE: unknown[][] } = Object.assign(globalThis, {
