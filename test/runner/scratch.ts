@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Linux has its files in memory here. A container may have little of it. */
@@ -25,6 +25,8 @@ export function openScratch(
     if (bavail * bsize < leastFree) return null
     // Short: the path of a socket has room for a hundred characters.
     const made = mkdtempSync(join(folder, 'tw-'))
+    // As in the usual folder, a server that runs as another user finds what a test has made for it there.
+    chmodSync(made, 0o711)
     env.TMPDIR = made
     return () => {
       delete env.TMPDIR

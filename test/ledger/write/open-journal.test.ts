@@ -81,9 +81,28 @@ test('a journal that could not be written, or was deleted, asks for all requests
   assert.ok(paths(disk).some((path) => path.startsWith('/spare/')))
   disk.files.clear()
   disk.broken = null
-  await journal.flush(second + 2_000)
+  await journal.flush(second + 2_001)
   assert.ok(journal.validSince > second)
   assert.is(paths(disk).length, 1)
+})
+
+test('that it was deleted is noticed before a line is written a second later, and else with the next touch', async () => {
+  for (const [line, afterMs, isNoticed] of [
+    [true, 1_001, true],
+    [true, 0, false],
+    [false, 2_001, true],
+    [false, 1_000, false],
+  ] as const) {
+    const disk = new Disk()
+    const journal = new OpenJournal(['/led'], MARK, disk)
+    const first = performance.now()
+    await journal.flush(first)
+    const { validSince } = journal
+    disk.files.clear()
+    if (line) journal.add(lineOf('tw-a'))
+    await journal.flush(performance.now() + afterMs)
+    assert.is(journal.validSince > validSince, isNoticed, `${line} ${afterMs}`)
+  }
 })
 
 test('a journal that is removed while an append is under way is removed again after it', async () => {
