@@ -41,7 +41,7 @@ function run(...args: string[]): { status: number | null; lines: string[] } {
 }
 
 test('the tests run on each version, and the last line is the sum', () => {
-  const { status, lines } = run('--node', MAJOR, '--node', VERSION, 'commands/bin')
+  const { status, lines } = run('--node', MAJOR, '--node', VERSION, 'lib/percent')
   const counts = lines.filter((line) => / passed, \d+ failed$/.test(line))
   const count = Number(/: (\d+) passed/.exec(counts[0] ?? '')?.[1])
   assert.ok(count > 0)
@@ -53,7 +53,7 @@ test('the tests run on each version, and the last line is the sum', () => {
 })
 
 test('a version that cannot be obtained has failed, and the others still run', () => {
-  const { status, lines } = run('--node', '99', '--node', MAJOR, 'commands/bin')
+  const { status, lines } = run('--node', '99', '--node', MAJOR, 'lib/percent')
   const failed = lines.filter((line) => line.startsWith('node 99: FAILED, npm could not install node'))
   assert.is(failed.length, 2)
   assert.match(failed[0] ?? '', 'No matching version found')
@@ -62,7 +62,7 @@ test('a version that cannot be obtained has failed, and the others still run', (
 })
 
 test('a version that is another one than was wanted has failed', () => {
-  const { status, lines } = run('--node', `${MAJOR}.0.99`, 'commands/bin')
+  const { status, lines } = run('--node', `${MAJOR}.0.99`, 'lib/percent')
   assert.match(lines.join('\n'), `is version ${VERSION}`)
   assert.is(lines.at(-1), '0 passed, 1 failed')
   assert.is(status, 1)
