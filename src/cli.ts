@@ -2,7 +2,6 @@
 // Must be the first import, and nothing here may import a module that an older Node cannot load: the message about the
 // needed version would be lost.
 import './node-floor.js'
-import { loadModule } from './lib/load-module.js'
 import { VERSION } from './version.js'
 
 const HELP = `thinwire ${VERSION}: a relay for LLM APIs
@@ -31,6 +30,7 @@ async function main(args: string[]): Promise<number> {
     case 'start': {
       const { EarlySignals } = await import('./commands/early-signals.js')
       const early = EarlySignals.hold(process.env)
+      const { loadModule } = await import('./lib/load-module.js')
       const { runStart } = await loadModule(
         './commands/start.js',
         import.meta.url,

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Linux has its files in memory here. A container may have little of it. */
@@ -6,6 +6,10 @@ const IN_MEMORY = '/dev/shm'
 
 /** What a run needs at most is a tenth of it. */
 const LEAST_FREE_BYTES = 4 * 1024 ** 3
+
+/** A run that was killed leaves its folder behind, and memory is dear. No run takes so long. */
+const OUTDATED_MS = 24 * 3_600_000
+const NAME = /^tw-\w{6}$/
 
 /**
  * Makes a folder in memory for the files of all tests, where they find it as `TMPDIR`: on a disk, thousands of relays
@@ -23,10 +27,11 @@ export function openScratch(
   try {
     const { bavail, bsize } = statfsSync(folder)
     if (bavail * bsize < leastFree) return null
+    removeOutdated(folder)
     // Short: the path of a socket has room for a hundred characters.
     const made = mkdtempSync(join(folder, 'tw-'))
-    // As in the usual folder, a server that runs as another user finds what a test has made for it there.
-    chmodSync(made, 0o711)
+    // As `/tmp`, through which others go to what they may read, such as the workers of nginx.
+    chmodSync(made, 0o755)
     env.TMPDIR = made
     return () => {
       delete env.TMPDIR
@@ -35,5 +40,16 @@ export function openScratch(
     }
   } catch {
     return null
+  }
+}
+
+function removeOutdated(folder: string): void {
+  for (const name of readdirSync(folder).filter((each) => NAME.test(each))) {
+    const path = join(folder, name)
+    try {
+      if (Date.now() - statSync(path).mtimeMs > OUTDATED_MS) rmSync(path, { recursive: true, force: true })
+    } catch {
+      // Another run has removed it, or it is of another user.
+    }
   }
 }
