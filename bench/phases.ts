@@ -26,6 +26,8 @@ export async function recordPhases<T>(
 ): Promise<T> {
   const { ledger } = running
   if (ledger === null) return send()
+  // Those of the scenario before are written by then.
+  await setTimeout(WRITTEN_MS)
   const before = sizesOf(ledger)
   const result = await send()
   await setTimeout(WRITTEN_MS)
