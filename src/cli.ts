@@ -30,13 +30,9 @@ async function main(args: string[]): Promise<number> {
     case 'start': {
       const { EarlySignals } = await import('./commands/early-signals.js')
       const early = EarlySignals.hold(process.env)
-      const { loadModule } = await import('./lib/load-module.js')
-      const { runStart } = await loadModule(
-        './commands/start.js',
-        import.meta.url,
-        () => import('./commands/start.js'),
-      )
-      return runStart(rest, early)
+      const { preload } = await import('./lib/preload.js')
+      preload('./commands/start.js', import.meta.url)
+      return (await import('./commands/start.js')).runStart(rest, early)
     }
     case 'restart': {
       const { runRestart } = await import('./commands/restart.js')

@@ -3,7 +3,7 @@ import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
 import { takeInheritedSockets } from '../config/inherited-sockets.js'
 import { ConfigError } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
-import { loadModule } from '../lib/load-module.js'
+import { preload } from '../lib/preload.js'
 import { CertificateError, readCertificate } from '../server/tls-certificate.js'
 import { tellPrimary } from '../workers/control.js'
 import type { SuccessorStart } from '../workers/successor-seat.js'
@@ -40,9 +40,6 @@ Exit codes: 0 ended by a signal, 1 cannot run, 2 wrong settings or usage.
 const EXIT_WRONG_USAGE = 2
 
 type Print = (text: string) => void
-
-const load = <Module>(path: string, otherwise: () => Promise<Module>): Promise<Module> =>
-  loadModule(path, import.meta.url, otherwise)
 
 /**
  * `thinwire start`: runs the relay until a signal ends it.
@@ -86,7 +83,7 @@ export async function runStart(args: string[], early: EarlySignals): Promise<num
       process.exit(EXIT_WRONG_USAGE)
     }
     if (seat !== null) {
-      const { failAsSuccessor } = await load('./serve-successor.js', () => import('./serve-successor.js'))
+      const { failAsSuccessor } = await import('./serve-successor.js')
       return failAsSuccessor(seat, problems.join('\n'), EXIT_WRONG_USAGE)
     }
     return EXIT_WRONG_USAGE
@@ -96,21 +93,14 @@ export async function runStart(args: string[], early: EarlySignals): Promise<num
   // A service, a container or a pipeline keeps what it prints.
   const firstKey = options.firstKey ?? (process.stderr.isTTY === true ? 'show' : 'file')
   // Only now is the relay's code loaded: a wrong setting is reported in half the time.
-  if (worker !== null) {
-    const { serveAsWorker } = await load('./serve-worker.js', () => import('./serve-worker.js'))
-    return serveAsWorker(config, worker, source, prices)
-  }
-  if (seat !== null) {
-    const { serveAsSuccessor } = await load('./serve-successor.js', () => import('./serve-successor.js'))
-    return serveAsSuccessor(config, seat, { source, prices, early })
-  }
+  preload('./serve.js', import.meta.url)
+  if (worker !== null)
+    return (await import('./serve-worker.js')).serveAsWorker(config, worker, source, prices)
+  if (seat !== null)
+    return (await import('./serve-successor.js')).serveAsSuccessor(config, seat, { source, prices, early })
   const serving = { source, prices, print, firstKey, early }
-  if (config.workers > 1) {
-    const { serveAsPrimary } = await load('./serve-primary.js', () => import('./serve-primary.js'))
-    return serveAsPrimary(config, serving)
-  }
-  const { serve } = await load('./serve.js', () => import('./serve.js'))
-  return serve(config, serving)
+  if (config.workers > 1) return (await import('./serve-primary.js')).serveAsPrimary(config, serving)
+  return (await import('./serve.js')).serve(config, serving)
 }
 
 /** The address of a worker is the primary's, whatever its config says now. */
