@@ -65,9 +65,8 @@ export class ChunkPassthrough implements RawBodyReader {
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
     if (rest !== null && walker.end === 'other' && LAST_CHUNK.equals(rest))
       return this.passLast(bytes, passed, rest)
-    const isFirst = !this.isHeadSent
     const more = this.pass(bytes, passed)
-    if (isFirst && this.isHeadSent) exchange.markHeadSent(performance.now())
+    this.markHead()
     this.showData(bytes)
     if (rest === null) return more
     switch (walker.end) {
@@ -97,12 +96,11 @@ export class ChunkPassthrough implements RawBodyReader {
   /** Sends the last data together with the end of the body. The observer sees it afterwards. */
   private passLast(bytes: Buffer, passed: number, rest: Buffer): boolean {
     const { socket } = this.res
-    const isFirst = !this.isHeadSent
     socket?.cork()
     this.pass(bytes, passed)
     const more = this.giveBack(rest)
     socket?.uncork()
-    if (isFirst && this.isHeadSent) this.exchange.markHeadSent(performance.now())
+    this.markHead()
     this.showData(bytes)
     return more
   }
@@ -117,6 +115,12 @@ export class ChunkPassthrough implements RawBodyReader {
     if (more) return true
     this.writer.waitForDrain()
     return false
+  }
+
+  /** Notes when the head was handed to the client's socket. */
+  private markHead(): void {
+    const { exchange } = this
+    if (this.isHeadSent && exchange.timeline.headMs === null) exchange.markHeadSent(performance.now())
   }
 
   /** Shows the observer the data of the bytes that were walked last. */

@@ -116,11 +116,9 @@ export class ClientWriter implements ResponseSink, Stage {
     if (this.state !== 'streaming') return true
     if (chunk.length === 0) return !this.isBlocked
     const { exchange } = this
-    let more: boolean
-    if (exchange.outcome.bytesOut === 0) {
-      more = writeHeadAndFirstChunk(this.res, chunk)
-      exchange.markHeadSent(performance.now())
-    } else more = writeChunk(this.res, chunk)
+    const isFirst = exchange.outcome.bytesOut === 0
+    const more = isFirst ? writeHeadAndFirstChunk(this.res, chunk) : writeChunk(this.res, chunk)
+    if (isFirst) exchange.markHeadSent(performance.now())
     exchange.countBytesOut(chunk.length)
     if (!more) this.waitForDrain()
     return more
