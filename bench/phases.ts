@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { listLedgerNames } from '../src/ledger/files.js'
 import type { Running } from './contestants.js'
 import type { Recorder } from './recorder.js'
 import { median } from './statistics.js'
@@ -40,7 +41,7 @@ export async function recordPhases<T>(
 }
 
 function filesOf(folder: string): string[] {
-  return readdirSync(folder).filter((name) => name.startsWith('usage-') && name.endsWith('.jsonl'))
+  return listLedgerNames(readdirSync(folder)).map(({ name }) => name)
 }
 
 function sizesOf(folder: string): Map<string, number> {
@@ -48,7 +49,7 @@ function sizesOf(folder: string): Map<string, number> {
 }
 
 /** The records that were written since the files had these sizes. The last line may be in the middle of a write. */
-export function readSince(folder: string, sizes: ReadonlyMap<string, number>): Record<string, unknown>[] {
+function readSince(folder: string, sizes: ReadonlyMap<string, number>): Record<string, unknown>[] {
   return filesOf(folder).flatMap((name) => {
     const text = readFileSync(join(folder, name)).subarray(sizes.get(name) ?? 0)
     const lines = text.toString('utf8').split('\n').slice(0, -1)

@@ -62,6 +62,20 @@ export class Recorder {
     this.add(scenario, 'gc_share', '%', contestant, (100 * (after.gcUs - before.gcUs)) / cpuUs)
   }
 
+  /** Adds how often threads woke up for each unit; nothing where the system does not count it. */
+  addWakes(
+    scenario: string,
+    figure: string,
+    unit: Unit,
+    contestant: string,
+    before: number | null,
+    after: number | null,
+    units: number,
+  ): void {
+    if (before !== null && after !== null)
+      this.add(scenario, figure, unit, contestant, (after - before) / units)
+  }
+
   /** Single samples of this round, for a plot. */
   spread(scenario: string, what: string, contestant: string, values: readonly number[]): void {
     const key = `${scenario} ${what} ${contestant}`

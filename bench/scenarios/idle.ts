@@ -19,7 +19,6 @@ export const IDLE: Scenario = {
     const wakesAfter = child.readWakes()
     const after = await child.read()
     record.add('idle', 'cpu_per_second', 'us', running.name, (after.cpuUs - before.cpuUs) / seconds)
-    if (wakesBefore !== null && wakesAfter !== null)
-      record.add('idle', 'wakes_per_second', '/s', running.name, (wakesAfter - wakesBefore) / seconds)
+    record.addWakes('idle', 'wakes_per_second', '/s', running.name, wakesBefore, wakesAfter, seconds)
   },
 }

@@ -25,8 +25,8 @@ export const LOW_RATE: Scenario = {
       if (running.name === 'direct') return result
       record.addUse('low-rate', 'cpu_per_request', running.name, before, after, streams)
       // Each wake costs what the machine takes to come back from its sleep, and finds caches cold.
-      if (wakesBefore !== null && wakesAfter !== null)
-        record.add('low-rate', 'wakes_per_request', '', running.name, (wakesAfter - wakesBefore) / streams)
+      const { name } = running
+      record.addWakes('low-rate', 'wakes_per_request', '', name, wakesBefore, wakesAfter, streams)
       return result
     })
     // The first request finds a new connection and perhaps no open one to the upstream.

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Place } from './thinwire.js'
+import { environment, type Place } from './thinwire.js'
 import { until } from './until.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
@@ -45,16 +45,9 @@ export class SocketHolder {
     options: { listen?: ListenOptions[]; env?: Record<string, string>; prepare?: string } = {},
   ): Promise<SocketHolder> {
     const { listen = [{ host: '127.0.0.1', port: 0 }], env = {}, prepare = '' } = options
-    const { PATH, NODE_V8_COVERAGE, THINWIRE_WARM_UP = 'off' } = process.env
-    const all = {
-      PATH,
-      THINWIRE_WARM_UP,
-      ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }),
-      ...env,
-    }
     const servers = listen.map((each) => createServer().listen(each))
     for (const server of servers) if (!server.listening) await once(server, 'listening')
-    const holder = new SocketHolder(place, servers, all, prepare === '' ? '' : `${prepare}\n`)
+    const holder = new SocketHolder(place, servers, environment(env), prepare === '' ? '' : `${prepare}\n`)
     // Nobody knows the ports yet, so that this process has accepted nothing.
     for (const server of servers) server.close()
     return holder

@@ -40,7 +40,7 @@ export async function clear(place: Place): Promise<void> {
 }
 
 /** No provider key, and nothing else of this machine, but what a coverage run needs. */
-function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const { PATH, NODE_V8_COVERAGE, THINWIRE_WARM_UP = 'off' } = process.env
   return { PATH, THINWIRE_WARM_UP, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), ...env }
 }
