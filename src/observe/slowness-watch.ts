@@ -87,7 +87,7 @@ export class SlownessWatch implements SummarySink {
     if (this.started) this.warn(now)
     if (this.started && this.longestMs < this.slowMs) return
     this.started = true
-    // The rest of this turn is measured by itself: what was told is not told again.
+    // The rest of this turn is measured by itself: what was logged is not logged again.
     this.measureTurn()
     this.longestMs = 0
   }

@@ -141,7 +141,7 @@ test('short turns are no block, however many there are, and neither is the time 
   assert.equal(loop.warnings, [])
 })
 
-test('a block causes one warning, also if the tick is within its turn, and the longest of a second is told', () => {
+test('a block causes one warning, also if the tick is within its turn, and the longest of a second is logged', () => {
   const loop = new Loop(100)
   loop.sleep(2)
   loop.work(150)

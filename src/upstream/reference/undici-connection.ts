@@ -7,6 +7,8 @@ import type { DispatchHandler } from '../dispatch-handler.js'
 import type { Http1Options } from '../http1/http1-connection.js'
 import { tapConnector } from './tapped-connector.js'
 
+const require = createRequire(import.meta.url)
+
 /**
  * A connection on undici's client. `Http1Connection` has taken its place: this one is the reference that the tests
  * compare it with. undici is loaded with the first one: a relay without any starts faster.
@@ -30,7 +32,7 @@ export class UndiciConnection implements Connection {
     this.idleUntil = Number.POSITIVE_INFINITY
     this.socket = null
     this.events = events
-    const undici: typeof import('undici') = createRequire(import.meta.url)('undici')
+    const undici: typeof import('undici') = require('undici')
     this.client = new undici.Client(origin, {
       ...options,
       connect: (target, callback) =>

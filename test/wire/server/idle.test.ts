@@ -41,7 +41,7 @@ if (existsSync('/proc/self/task')) {
 test('a relay that was stopped while nobody asked it logs for how long', async (place) => {
   const thinwire = await started(place)
   const delays = () => thinwire.lines.filter(({ delay_ms }) => delay_ms !== undefined)
-  // Delays of the start are not told: from then on they are.
+  // Delays of the start are not logged, later ones are.
   for (let i = 0; i < 20 && delays().length === 0; i++) {
     await wait(1_000)
     thinwire.child.kill('SIGSTOP')
