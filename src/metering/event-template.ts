@@ -2,6 +2,7 @@ import * as bytesOfJson from '../json/bytes.js'
 import { ESCAPED_BYTES, skipDigits } from '../json/scanner.js'
 import { createView, isComparable, isSame } from '../lib/same-bytes.js'
 import type { TokenEstimator } from './token-estimator.js'
+import { NOT_UTF8, nextUtf8State, UTF8_START } from './utf8.js'
 
 // Copied, as V8 loads an imported constant from its cell for each byte.
 const { QUOTE, BACKSLASH, ZERO } = bytesOfJson
@@ -37,10 +38,11 @@ export class EventTemplate {
    */
   private part: number
   private offset: number
-  /** Bytes of the hole so far, escapes in it, and whether its last byte was a backslash. */
+  /** Bytes of the hole so far, escapes in it, and whether its last byte was a backslash or within a character. */
   private holeBytes: number
   private escapes: number
   private isEscaped: boolean
+  private utf8State: number
   /** UTF-8 bytes of the event's text. */
   private eventTextBytes: number
 
@@ -66,6 +68,7 @@ export class EventTemplate {
     this.holeBytes = 0
     this.escapes = 0
     this.isEscaped = false
+    this.utf8State = UTF8_START
     this.eventTextBytes = 0
   }
 
@@ -187,32 +190,39 @@ export class EventTemplate {
     this.holeBytes = 0
     this.escapes = 0
     this.isEscaped = false
+    this.utf8State = UTF8_START
     this.eventTextBytes = 0
   }
 
   /**
    * @param isText whether the estimator gets the string
    * @returns where the string ends, or the end of the chunk; -1 if this is no string, or its decoded bytes are not
-   * known
+   * known: what is no UTF-8 becomes U+FFFD when it is decoded
    */
   private skipText(chunk: Buffer, from: number, isText: boolean): number {
     const { estimator } = this
     const { length } = chunk
+    let { utf8State } = this
     let at = from
     for (; at < length; at++) {
       const byte = chunk[at] as number
-      if (this.isEscaped) {
+      if ((byte | utf8State) >= 0x80) {
+        utf8State = this.isEscaped ? NOT_UTF8 : nextUtf8State(utf8State, byte)
+        if (utf8State === NOT_UTF8) return -1
+        if (isText) estimator.take(byte)
+      } else if (this.isEscaped) {
         // The bytes of a \u escape are not known without decoding it. All other escapes stand for one byte.
         const decoded = ESCAPED_BYTES[byte] as number
         if (decoded === 0) return -1
         this.isEscaped = false
         this.escapes++
         if (isText) estimator.take(decoded)
-      } else if (byte === QUOTE) return at
+      } else if (byte === QUOTE) break
       else if (byte === BACKSLASH) this.isEscaped = true
       else if (byte < 0x20) return -1
       else if (isText) estimator.take(byte)
     }
+    this.utf8State = utf8State
     return at
   }
 }

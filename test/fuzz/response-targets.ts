@@ -54,7 +54,7 @@ function read(meter: Meter, pieces: readonly Buffer[]): unknown {
   const stats = meter.readStats()
   requireCounts(stats)
   const { events, deltas, textBytes, toolCalls, usage, finishReason, error, model, unparsed, ended } = stats
-  const counts = { events, deltas, textBytes, toolCalls, unparsed, ended }
+  const counts = { events, deltas, textBytes, toolCalls, unparsed, ended, estimate: stats.estimator.tokens }
   return { counts, usage: usage === null ? null : JSON.stringify(usage), finishReason, error, model }
 }
 

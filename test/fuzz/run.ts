@@ -3,7 +3,8 @@ import { randomFrom } from '../support/random.js'
 import { formatInput, readCorpus, writeCorpus } from './corpus.js'
 import { Coverage } from './coverage.js'
 import { mutate, type Random } from './mutate.js'
-import { type FuzzTarget, TARGETS } from './targets.js'
+import { shrink } from './shrink.js'
+import { type FuzzTarget, type OpenTarget, TARGETS } from './targets.js'
 
 /*
  * `npm run fuzz`: gives every reader of foreign bytes inputs that are made from known ones by chance, and keeps those
@@ -28,10 +29,8 @@ const SLOW_MS = 2_000
 /** Kept inputs are at most so long, in bytes: they are read by people, too. */
 const LONGEST_KEPT = 2_048
 
-interface Found {
-  readonly input: Buffer
-  readonly why: string
-}
+/** Milliseconds in which an input that failed is made smaller. */
+const SHRINK_MS = 10_000
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -57,7 +56,7 @@ async function main(): Promise<number> {
   const ms = (Number(values.seconds) * 1_000) / targets.length
   let failed = 0
   for (const target of targets)
-    if ((await fuzz(target, { ms, random: randomFrom(seed), keep: values.keep })) > 0) failed++
+    if (await fuzz(target, { ms, random: randomFrom(seed), keep: values.keep })) failed++
   process.stdout.write(`${targets.length - failed} passed, ${failed} failed\n`)
   return failed === 0 ? 0 : 1
 }
@@ -68,71 +67,75 @@ interface Options {
   readonly keep: boolean
 }
 
-async function fuzz(target: FuzzTarget, { ms, random, keep }: Options): Promise<number> {
+/** @returns whether an input failed */
+async function fuzz(target: FuzzTarget, { ms, random, keep }: Options): Promise<boolean> {
   const run = await target.open()
   const coverage = new Coverage()
-  const found: Found[] = []
-  const attempt = async (input: Buffer): Promise<void> => {
-    const before = process.cpuUsage()
-    try {
-      await run.take(input)
-    } catch (error) {
-      found.push({ input, why: error instanceof Error ? (error.stack ?? error.message) : String(error) })
-      return
-    }
-    const { user, system } = process.cpuUsage(before)
-    if (user + system > SLOW_MS * 1_000)
-      found.push({ input, why: `it took ${(user + system) / 1_000} ms of CPU` })
-  }
   const inputs = [...readCorpus(target.name), ...target.seeds()]
-  for (const input of inputs) await attempt(input)
+  let failed = await findFailing(run, inputs)
   coverage.takeNew()
   const until = performance.now() + ms
   let count = inputs.length
-  while (performance.now() < until && found.length === 0) {
+  while (performance.now() < until && failed === null) {
     const batch = Array.from({ length: BATCH }, () =>
       mutate(inputs[Math.floor(random() * inputs.length)] as Buffer, inputs, target.words, random),
     )
-    for (const input of batch) await attempt(input)
+    failed = await findFailing(run, batch)
     count += batch.length
     if (coverage.takeNew() === 0) continue
     // One of them has reached new code: all are worth more changes, and `keep` sorts them out.
     inputs.push(...batch)
   }
-  if (keep && found.length === 0) writeCorpus(target.name, await choose(inputs, target, attempt, coverage))
+  if (keep && failed === null) writeCorpus(target.name, await choose(inputs, target, run, coverage))
   coverage.close()
+  const fails = async (input: Buffer): Promise<boolean> => (await attempt(run, input)) !== null
+  const smallest = failed === null ? null : await shrink(failed, fails, SHRINK_MS)
+  const why = smallest === null ? null : await attempt(run, smallest)
   await run.close()
-  report(target.name, count, inputs.length, found)
-  return found.length
+  process.stdout.write(
+    `${target.name.padEnd(18)}${String(count).padStart(9)} inputs, ${inputs.length} of them worth changing\n`,
+  )
+  if (smallest !== null)
+    process.stdout.write(
+      `FAILED: ${why}\nThe input, as a line of test/fuzz/corpus/${target.name}.jsonl:\n${formatInput(smallest)}\n`,
+    )
+  return smallest !== null
+}
+
+async function findFailing(run: OpenTarget, inputs: readonly Buffer[]): Promise<Buffer | null> {
+  for (const input of inputs) if ((await attempt(run, input)) !== null) return input
+  return null
+}
+
+/** @returns why the input failed; null if it did not */
+async function attempt(run: OpenTarget, input: Buffer): Promise<string | null> {
+  const before = process.cpuUsage()
+  try {
+    await run.take(input)
+  } catch (error) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  }
+  const { user, system } = process.cpuUsage(before)
+  return user + system > SLOW_MS * 1_000 ? `it took ${(user + system) / 1_000} ms of CPU` : null
 }
 
 /** The fewest inputs, roughly, that reach the code that all of them reach: short ones first. */
 async function choose(
   inputs: readonly Buffer[],
   target: FuzzTarget,
-  attempt: (input: Buffer) => Promise<void>,
+  run: OpenTarget,
   coverage: Coverage,
 ): Promise<Buffer[]> {
   coverage.forget()
-  for (const seed of target.seeds()) await attempt(seed)
+  for (const seed of target.seeds()) await attempt(run, seed)
   coverage.takeNew()
   const chosen: Buffer[] = []
   const byLength = [...inputs].sort((a, b) => a.length - b.length)
   for (const input of byLength.filter(({ length }) => length <= LONGEST_KEPT)) {
-    await attempt(input)
+    await attempt(run, input)
     if (coverage.takeNew() > 0) chosen.push(input)
   }
   return chosen
-}
-
-function report(name: string, count: number, kept: number, found: readonly Found[]): void {
-  process.stdout.write(
-    `${name.padEnd(18)}${String(count).padStart(9)} inputs, ${kept} of them worth changing\n`,
-  )
-  for (const { input, why } of found.slice(0, 3))
-    process.stdout.write(
-      `FAILED: ${why}\nThe input, as a line of test/fuzz/corpus/${name}.jsonl:\n${formatInput(input)}\n`,
-    )
 }
 
 process.exitCode = await main()

@@ -167,7 +167,7 @@ for (const shape of SHAPES) {
     }
   })
 
-  test(`a template of ${shape.name} matches any byte in a hole that keeps it a string or a number`, () => {
+  test(`a template of ${shape.name} matches any byte in a hole that keeps it a string of UTF-8 or a number`, () => {
     const template = templateOf(shape)
     for (let i = 0; i < bytes.length; i++) {
       if (isHole[i] !== true) continue
@@ -176,7 +176,7 @@ for (const shape of SHAPES) {
       for (let byte = 0; byte < 256; byte++) {
         bytes[i] = byte
         const isDigit = byte >= 0x30 && byte <= 0x39 && !(byte === 0x30 && !isHole[i - 1])
-        const isPlain = byte >= 0x20 && byte !== 0x22 && byte !== 0x5c
+        const isPlain = byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c
         const fits = isNumber ? isDigit : isPlain
         assert.equal(walk(template, [bytes]), fits ? { events: 1, textBytes: 5 } : NONE, `${byte} at ${i}`)
       }
@@ -184,6 +184,24 @@ for (const shape of SHAPES) {
     }
   })
 }
+
+test('a template does not match text that is no UTF-8, wherever that is cut', () => {
+  const template = templateOf(SHAPES[0] as Shape)
+  const [head, , ...rest] = CHAT
+  const odd = ['80', 'c0af', 'c3', 'e282', 'eda080', 'f09fa6', 'f4908080', 'ff', '5cc3a9', 'c35c6e']
+  for (const hex of odd) {
+    const text = Buffer.concat([Buffer.from('a'), Buffer.from(hex, 'hex')])
+    for (const more of ['', 'b']) {
+      const event = Buffer.concat([Buffer.from(head as string), text, Buffer.from(more + rest.join(''))])
+      for (let cut = 0; cut <= event.length; cut++)
+        assert.equal(
+          walk(template, [event.subarray(0, cut), event.subarray(cut)]),
+          NONE,
+          `${hex}, cut at ${cut}`,
+        )
+    }
+  }
+})
 
 test('no template is made of an event whose text is not certain', () => {
   const cases: [string, number][] = [
