@@ -46,3 +46,5 @@ test('each character is accepted', () => {
     if ((code & 0x1ff800) !== 0xd800 && !accepts(Buffer.from(String.fromCodePoint(code))))
       assert.unreachable(code.toString(16))
 })
+
+test.run()

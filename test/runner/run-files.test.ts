@@ -45,6 +45,13 @@ test('files in one process are counted apart', async () => {
   assert.is(outcomes.second?.skipped, 1)
 })
 
+test('a file whose tests are all skipped has not failed', async () => {
+  const skips = 'test.skip("a", () => {}); test.skip("b", () => {}); test.run()'
+  const outcomes = await together({ first: skips, second: PASSES })
+  assert.equal(counts(outcomes), { first: [0, 0], second: [2, 0] })
+  assert.is(outcomes.first?.skipped, 2)
+})
+
 test('they do share a process', async () => {
   const writes = 'test("a", () => { console.log("process " + process.pid) }); test.run()'
   const { first, second } = await together({ first: writes, second: writes })

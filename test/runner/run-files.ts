@@ -159,5 +159,5 @@ function count(stdout: string, code: number | null): Pick<Outcome, 'passed' | 'f
   const [, total = 0, passed = 0, skipped = 0] =
     [...stripVTControlCharacters(stdout).matchAll(closing)].at(-1)?.map(Number) ?? []
   const failed = total - passed
-  return { passed, skipped, failed: failed === 0 && (code !== 0 || total === 0) ? 1 : failed }
+  return { passed, skipped, failed: failed === 0 && (code !== 0 || total + skipped === 0) ? 1 : failed }
 }
