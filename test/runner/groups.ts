@@ -2,7 +2,7 @@
  * Files that share a process at most: enough to spread the cost of its start, and few enough that the processes spread
  * over the cores, and that little runs again when one of them fails.
  */
-const MOST_TOGETHER = 8
+const MOST_TOGETHER = 16
 
 /**
  * The files that run in one process each, in the order in which they start. Those that are alone come first, as the
