@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { groupFiles } from './runner/groups.js'
+import { groupFiles, type Lane, openLanes, takeNext } from './runner/groups.js'
 import { killAll, type Outcome, runAlone, runTogether, type TestFile } from './runner/run-files.js'
 import { openScratch } from './runner/scratch.js'
 import { type GroupRun, runFailedAgain } from './runner/second-run.js'
 import { mayShare } from './runner/sharing.js'
 
 /**
- * The test runner: processes of test files, three at a time. Files that start processes, or change or measure their own,
+ * The test runner: processes of test files, four at a time. Files that start processes, or change or measure their own,
  * have one for themselves; the others share one with a few of their folder, and must leave nothing behind in it. Files are
  * found among the sources, so that stale build output never runs.
  *
@@ -15,9 +15,6 @@ import { mayShare } from './runner/sharing.js'
  *
  * Arguments select files by a part of their path. The last line is `N passed, N failed`, in tests.
  */
-
-/** More than there are cores where the suite is meant to run (two): half of their time, tests wait. */
-const AT_ONCE = 3
 
 const LAST_LINES = 30
 const LONGEST_LINE = 400
@@ -70,10 +67,10 @@ async function main(): Promise<void> {
   const files = findFiles(process.argv.slice(2))
   const closeScratch = openScratch(process.env)
   const firstRuns: GroupRun[] = []
-  const queue = groupFiles(files, (file) => mayShare(`test/${file.replace(/\.ts$/, '.js')}`, readBuilt))
+  const groups = groupFiles(files, (file) => mayShare(`test/${file.replace(/\.ts$/, '.js')}`, readBuilt))
   const say = (text: string): boolean => process.stdout.write(`${text}\n`)
-  const work = async (): Promise<void> => {
-    for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
+  const work = async (lane: Lane): Promise<void> => {
+    for (let group = takeNext(lane); group !== undefined; group = takeNext(lane)) {
       const files = group.map(toTestFile)
       firstRuns.push({ files, outcomes: await runGroup(files, say) })
     }
@@ -85,7 +82,7 @@ async function main(): Promise<void> {
       process.kill(process.pid, signal)
     })
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  await Promise.all(openLanes(groups).map(work))
   const { runs, unsteady } = await runFailedAgain(firstRuns, (files) => runGroup(files, say))
   closeScratch?.()
   const outcomes = runs.flatMap((run) => run.outcomes)

@@ -1,22 +1,23 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fc } from '../support/property.js'
-import { groupFiles } from './groups.js'
+import { groupFiles, type Lane, openLanes, takeNext } from './groups.js'
 
-test('files that are alone come first, then those that share, by folder and in their order', () => {
+test('files that are alone have a group each, and those that share have one for each folder, in their order', () => {
   const files = ['a/1', 'a/2', 'a/3', 'b/1', 'b/2', 'c']
   assert.equal(
     groupFiles(files, (file) => file !== 'a/2'),
-    [['a/2'], ['a/1', 'a/3'], ['b/1', 'b/2'], ['c']],
+    { alone: [['a/2']], together: [['a/1', 'a/3'], ['b/1', 'b/2'], ['c']] },
   )
 })
 
 test('seventeen files are nine and eight, and not sixteen and one', () => {
-  const sizes = groupFiles(
-    Array.from({ length: 17 }, (_, i) => `a/${i}`),
-    () => true,
-  ).map((group) => group.length)
-  assert.equal(sizes, [8, 9])
+  const files = Array.from({ length: 17 }, (_, i) => `a/${i}`)
+  const { together } = groupFiles(files, () => true)
+  assert.equal(
+    together.map((group) => group.length),
+    [8, 9],
+  )
 })
 
 test('each file is in one group, whatever files there are; a group has at most sixteen, of one folder', () => {
@@ -30,8 +31,9 @@ test('each file is in one group, whatever files there are; a group has at most s
       const files = made.map(({ folder, name }) => `${folder}/${name}`)
       const alone = new Set(made.flatMap(({ shares }, i) => (shares ? [] : [files[i]])))
       const groups = groupFiles(files, (file) => !alone.has(file))
-      assert.equal(groups.flat().sort(), [...files].sort())
-      for (const group of groups) {
+      const all = [...groups.alone, ...groups.together]
+      assert.equal(all.flat().sort(), [...files].sort())
+      for (const group of all) {
         assert.ok(group.length >= 1 && group.length <= 16)
         assert.is(new Set(group.map((file) => file.split('/')[0])).size, 1)
         if (group.some((file) => alone.has(file))) assert.is(group.length, 1)
@@ -39,5 +41,28 @@ test('each file is in one group, whatever files there are; a group has at most s
     }),
   )
 })
+
+test('each group runs once, whichever lane is ahead; three lanes are left when only groups are', () => {
+  const file = fc.record({ name: fc.nat(), shares: fc.boolean() })
+  const made = fc.uniqueArray(file, { selector: ({ name }) => name, maxLength: 80 })
+  fc.assert(
+    fc.property(made, fc.array(fc.nat({ max: 3 })), (made, ahead) => {
+      const files = made.map(({ name, shares }) => `${shares ? 'a' : 'b'}/${name}`)
+      const groups = groupFiles(files, (file) => file.startsWith('a/'))
+      const lanes = openLanes(groups)
+      const taken: string[] = []
+      for (const lane of ahead) taken.push(...(takeNext(lanes[lane] as Lane) ?? []))
+      if (groups.alone.length === 0)
+        assert.is(lanes.filter(hasWork).length, groups.together.length > 0 ? 3 : 0)
+      for (const lane of lanes)
+        for (let next = takeNext(lane); next !== undefined; next = takeNext(lane)) taken.push(...next)
+      assert.equal(taken.sort(), [...files].sort())
+    }),
+  )
+})
+
+function hasWork([first, second]: Lane): boolean {
+  return first.length + second.length > 0
+}
 
 test.run()

@@ -4,13 +4,19 @@
  */
 const MOST_TOGETHER = 16
 
+export interface Groups {
+  /** Files that have a process each. Most of their time they wait for others that they have started. */
+  readonly alone: string[][]
+  /** The others, in processes of about as many files of one folder. They keep a core busy. */
+  readonly together: string[][]
+}
+
 /**
- * The files that run in one process each, in the order in which they start. Those that are alone come first, as the
- * longest are among them, then each folder's others, in processes of about as many files: short ones fill up the end.
+ * The files that run in one process each, in the order in which they start.
  * @param files their paths below `test`, sorted
  * @param shares whether a file can share a process
  */
-export function groupFiles(files: readonly string[], shares: (file: string) => boolean): string[][] {
+export function groupFiles(files: readonly string[], shares: (file: string) => boolean): Groups {
   const alone: string[][] = []
   const folders = new Map<string, string[]>()
   for (const file of files) {
@@ -21,7 +27,7 @@ export function groupFiles(files: readonly string[], shares: (file: string) => b
     const folder = file.split('/', 1)[0] as string
     folders.set(folder, [...(folders.get(folder) ?? []), file])
   }
-  return [...alone, ...[...folders.values()].flatMap(split)]
+  return { alone, together: [...folders.values()].flatMap(split) }
 }
 
 /** Parts of a list that differ in length by one at most. */
@@ -30,4 +36,26 @@ function split(files: readonly string[]): string[][] {
   return Array.from({ length: count }, (_, i) =>
     files.slice(Math.floor((i * files.length) / count), Math.floor(((i + 1) * files.length) / count)),
   )
+}
+
+/** Where a process finds its next files: in the first list, or if that is empty in the second. */
+export type Lane = readonly [string[][], string[][]]
+
+/**
+ * Lists for the processes that run at one time, which are more than the cores of the machine that the suite is meant for
+ * (two): a file that is alone waits for more than half of its time. So three of these and one group are well together. If
+ * only groups are left, three run at one time.
+ */
+export function openLanes({ alone, together }: Groups): Lane[] {
+  return [
+    [alone, together],
+    [alone, together],
+    [alone, []],
+    [together, alone],
+  ]
+}
+
+/** Takes the next files of a lane. @returns undefined if there are none left */
+export function takeNext([first, second]: Lane): string[] | undefined {
+  return first.shift() ?? second.shift()
 }
