@@ -598,7 +598,7 @@ test('the work grows with the size of a body, and not faster', () => {
   for (const [name, make, api] of shapes)
     assertGrowsLinearly(
       name,
-      8_000,
+      2_500,
       (size) => Buffer.from(make(size)),
       (body) => build(api, body, { customTools: target.traits.customTools }),
     )

@@ -252,7 +252,7 @@ test('calls in any number cost a time in proportion to their number, however the
   for (const reads of ['responses', 'messages'] as const)
     assertGrowsLinearly(
       reads,
-      5_000,
+      2_500,
       (calls) => ({ calls, writer: create({ reads }) }),
       ({ calls, writer }) => {
         for (let n = 0; n < calls; n++) writer.openCall(`c${n}`, 'f')
