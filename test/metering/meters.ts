@@ -14,6 +14,15 @@ export type Reading = 'in batches' | 'at once'
 export const READINGS: readonly Reading[] = ['in batches', 'at once']
 export const READING = fc.constantFrom(...READINGS)
 
+/** In a batch, two small chunks are one: only what reads each by itself has to be cut at each byte. */
+const STEP_IN_BATCH = 9
+
+/** Where bytes are to be cut in two, for a meter that reads them so. */
+export function cutsOf(bytes: Buffer, reading: Reading): number[] {
+  const step = reading === 'in batches' ? STEP_IN_BATCH : 1
+  return Array.from({ length: Math.ceil((bytes.length + 1) / step) }, (_, i) => i * step)
+}
+
 export function scan(
   meter: Meter,
   chunks: readonly Buffer[],

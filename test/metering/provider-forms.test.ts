@@ -9,7 +9,7 @@ import { CHAT_SHAPES } from './forms/chats.js'
 import type { Json, Shape } from './forms/form.js'
 import { OTHER_API_SHAPES } from './forms/other-apis.js'
 import { OWN_API_SHAPES } from './forms/own-apis.js'
-import { cutAt, MIB, READINGS, scan } from './meters.js'
+import { cutAt, cutsOf, MIB, READINGS, scan } from './meters.js'
 
 const SHAPES = [...CHAT_SHAPES, ...OWN_API_SHAPES, ...OTHER_API_SHAPES]
 
@@ -36,15 +36,16 @@ function write(events: readonly Json[], { isLines }: Shape): Buffer {
   return Buffer.from(lines.join(''))
 }
 
+const FILLER = `"filler":"${'{\\"usage\\":{\\"prompt_tokens\\":1}} '.repeat((MIB * 1.1) / 34)}"`
+
 /** Puts a member that nothing reads, longer than what is kept, ahead of all others or behind them. */
 function lengthen(value: Json | readonly Json[], place: 'ahead' | 'behind'): string {
-  const filler = `"filler":"${'{\\"usage\\":{\\"prompt_tokens\\":1}} '.repeat((MIB * 1.1) / 34)}"`
   if (Array.isArray(value)) {
     const texts = value.map((one, i) => (i === 0 ? lengthen(one, place) : JSON.stringify(one)))
     return `[${texts.join(',')}]`
   }
   const text = JSON.stringify(value)
-  return place === 'ahead' ? `{${filler},${text.slice(1)}` : `${text.slice(0, -1)},${filler}}`
+  return place === 'ahead' ? `{${FILLER},${text.slice(1)}` : `${text.slice(0, -1)},${FILLER}}`
 }
 
 async function readAll(meter: Meter, bytes: Buffer): Promise<ResponseStats> {
@@ -63,7 +64,7 @@ for (const shape of SHAPES) {
       const bytes = write(events, shape)
       assert.equal(scan(meterFor(shape, types), [bytes]).usage, usage, 'in one chunk')
       for (const reading of READINGS)
-        for (let cut = 1; cut < bytes.length; cut++)
+        for (const cut of cutsOf(bytes, reading))
           assert.equal(
             scan(meterFor(shape, types), cutAt(bytes, [cut]), reading).usage,
             usage,

@@ -5,7 +5,7 @@ import { readEvent } from '../../src/metering/event-fields.js'
 import { ResponseStats } from '../../src/metering/response-stats.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { fc } from '../support/property.js'
-import { cutAt, expectation, facts, MIB, READING, READINGS, scan } from './meters.js'
+import { cutAt, cutsOf, expectation, facts, MIB, READING, READINGS, scan } from './meters.js'
 import { WORDS } from './stream-parts.js'
 import { RECORDINGS } from './streams.js'
 
@@ -17,7 +17,7 @@ for (const { name, bytes, expected } of RECORDINGS) {
     assert.equal(facts(inOne), wanted, 'in one chunk')
     const single = Array.from(whole, (_, i) => whole.subarray(i, i + 1))
     for (const reading of READINGS) {
-      for (let cut = 0; cut <= whole.length; cut++) {
+      for (const cut of cutsOf(whole, reading)) {
         const inTwo = scan(new StreamMeter(), cutAt(whole, [cut]), reading)
         assert.equal(facts(inTwo), wanted, `cut at ${cut}, read ${reading}`)
         assert.is(inTwo.estimator.tokens, inOne.estimator.tokens, `tokens, cut at ${cut}, read ${reading}`)

@@ -22,7 +22,7 @@ for (const shape of SHAPES) {
   for (const model of MODEL_NAMES) {
     for (const streamed of [true, false]) {
       seed++
-      const turns = model === 'm-adaptive' ? 16 : 40
+      const turns = model === 'm-adaptive' ? 16 : 20
       const options = { shape, model, streamed, turns, seed }
       test(`an agent's session in ${shape} shape, with ${model}, ${streamed ? 'streamed' : 'whole'}`, async () => {
         const report = await playSession(stage, options)

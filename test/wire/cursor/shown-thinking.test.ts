@@ -6,7 +6,7 @@ import { MODEL_NAMES, type Stage, startStage } from '../../support/agent/stage.j
 import { SEED } from '../../support/random.js'
 
 const SHAPES: readonly BodyApi[] = ['chat', 'responses', 'messages']
-const TURNS = 40
+const TURNS = 20
 
 let seed = SEED * 100_000
 for (const shown of ['think_tags', 'none'] as const) {
