@@ -31,6 +31,8 @@ export class EndingWatch {
   }
 }
 
+const NEWS = ['data', 'end', 'close'] as const
+
 /** An HTTP/1.1 client on a bare socket: what it sends is what is written, what it got is kept piece by piece. */
 export class RawClient {
   readonly pieces: Buffer[] = []
@@ -132,11 +134,31 @@ export class RawClient {
    * @param method of the requests on this connection, since the answer to a HEAD has no body
    */
   async response(n = 0, method = 'GET'): Promise<Response> {
-    const read = (): Response | undefined => parseResponses(this.bytes, this.ending === 'fin', method)[n]
-    await until(() => read()?.complete === true || this.ending !== null, 'a whole response')
-    const response = read()
+    let response: Response | undefined
+    await until(() => {
+      response = parseResponses(this.bytes, this.ending === 'fin', method)[n]
+      return response?.complete === true || this.ending !== null
+    }, 'a whole response')
     if (response === undefined) throw new Error(`there is no response ${n} in ${quote(this.text)}`)
     return response
+  }
+
+  /** Waits for the next bytes or for the end, without asking for them again and again. */
+  anything(): Promise<void> {
+    const { socket } = this
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        for (const event of NEWS) socket.removeListener(event, settle)
+        resolve()
+      }
+      for (const event of NEWS) socket.once(event, settle)
+    })
+  }
+
+  /** Forgets what came so far: the next response is the first one again. */
+  forget(): void {
+    this.pieces.length = 0
+    this.joined = { count: 0, bytes: Buffer.alloc(0) }
   }
 
   async closed(): Promise<Ending> {
