@@ -67,8 +67,11 @@ for (const answer of [...ANSWERS, ...QUIRKS]) {
     assert.equal(pickDecided(whole, answer), answer.decided)
     const wanted = withoutTimes(whole)
     const places = isLong ? tellingPlaces(body, 6) : Array.from({ length: body.length - 1 }, (_, i) => i + 1)
+    const text = JSON.stringify(wanted)
     for (const place of places) {
-      assert.equal(withoutTimes(await recordOf(answer, cutAt(body, [place]))), wanted, `cut at ${place}`)
+      const record = withoutTimes(await recordOf(answer, cutAt(body, [place])))
+      // The same text is the same record: to compare all fields of each costs as much as to make it.
+      if (JSON.stringify(record) !== text) assert.equal(record, wanted, `cut at ${place}`)
     }
     const size = isLong ? 1_000 : 1
     assert.equal(

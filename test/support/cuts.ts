@@ -34,7 +34,7 @@ export interface Way {
 }
 
 export function waysOf(body: Buffer): Way[] {
-  const places = tellingPlaces(body, body.length > LONG ? 2 : 24)
+  const places = tellingPlaces(body, body.length > LONG ? 2 : 9)
   const framings = ['chunk by chunk', 'one chunk', 'length'] as const
   return [
     ...framings.map((framing) => ({ places: [], framing })),
