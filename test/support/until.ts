@@ -1,16 +1,23 @@
 /** The machine's clock, whatever a test makes of `performance.now`. */
 const now = performance.now.bind(performance)
 
+/** Milliseconds between two looks at a condition, at least, and at most where a look costs little. */
+const SHORTEST_PAUSE = 2
+const LONGEST_PAUSE = 20
+
 /** Waits until a condition holds. The bound is there to fail a test, never to measure anything. */
 export async function until(condition: () => boolean, what: string, ms = 30_000): Promise<void> {
-  const deadline = now() + ms
+  const startedAt = now()
+  const deadline = startedAt + ms
   for (;;) {
     const before = now()
     if (condition()) return
     const after = now()
     if (after > deadline) throw new Error(`waited in vain for ${what}`)
-    // A condition that reads megabytes is not asked every time there are a few more.
-    await wait(Math.max(2, (after - before) * 3))
+    // Whoever has waited for long can wait a twentieth longer: each look wakes a busy machine up. And a condition that
+    // reads megabytes is not asked every time there are a few more.
+    const patience = Math.min(LONGEST_PAUSE, (after - startedAt) / 20)
+    await wait(Math.max(SHORTEST_PAUSE, patience, (after - before) * 3))
   }
 }
 
