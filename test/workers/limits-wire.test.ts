@@ -1,5 +1,5 @@
 import { test } from 'uvu'
-import { runWireFile } from '../support/wire-file.js'
+import { runWireFiles } from '../support/wire-file.js'
 
 /**
  * Tests of limits that hold where another process counts, as they do in one (`THINWIRE_TEST_LIMITS=primary`, see
@@ -16,7 +16,7 @@ const FILES = [
   'websocket/limits',
 ]
 
-for (const file of FILES)
-  test(`${file} holds where the primary counts`, () => runWireFile(file, { THINWIRE_TEST_LIMITS: 'primary' }))
+test(`where the primary counts, these hold: ${FILES.join(', ')}`, () =>
+  runWireFiles(FILES, { THINWIRE_TEST_LIMITS: 'primary' }))
 
 test.run()

@@ -1,5 +1,5 @@
 import { test } from 'uvu'
-import { runWireFile } from '../../support/wire-file.js'
+import { runWireFiles } from '../../support/wire-file.js'
 
 /**
  * Tests of the wire that run with undici's client, too (`THINWIRE_UPSTREAM_CLIENT=undici`): the fewest that have what is
@@ -13,8 +13,7 @@ const FILES = [
   'routing/lost-connections',
 ]
 
-for (const file of FILES)
-  test(`${file} holds with the reference client`, () =>
-    runWireFile(file, { THINWIRE_UPSTREAM_CLIENT: 'undici' }))
+test(`with the reference client, these hold: ${FILES.join(', ')}`, () =>
+  runWireFiles(FILES, { THINWIRE_UPSTREAM_CLIENT: 'undici' }))
 
 test.run()

@@ -1,5 +1,5 @@
 import { test } from 'uvu'
-import { runWireFile } from '../../support/wire-file.js'
+import { runWireFiles } from '../../support/wire-file.js'
 
 /**
  * Tests of the wire that hold over TLS as they do without it, run with relays that speak HTTPS (`THINWIRE_TEST_TLS=1`,
@@ -20,13 +20,11 @@ const FILES = [
 /** Those on how a connection ends, which is another thing in each version of TLS. */
 const ENDS = FILES.filter((file) => /^(?:cuts|leaving)\//.test(file))
 
-const RUNS = [
-  ...FILES.map((file) => [file, 'TLSv1.3'] as const),
-  ...ENDS.map((file) => [file, 'TLSv1.2'] as const),
-]
-
-for (const [file, version] of RUNS)
-  test(`${file} holds over ${version}`, () =>
-    runWireFile(file, { THINWIRE_TEST_TLS: '1' }, [`--tls-max-${version.slice(3)}`]))
+for (const [version, files] of [
+  ['TLSv1.3', FILES],
+  ['TLSv1.2', ENDS],
+] as const)
+  test(`over ${version}, these hold: ${files.join(', ')}`, () =>
+    runWireFiles(files, { THINWIRE_TEST_TLS: '1' }, [`--tls-max-${version.slice(3)}`]))
 
 test.run()
