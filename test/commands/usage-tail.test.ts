@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { appendText, recordOf } from '../support/ledger.js'
-import { clear, open, type Place, run, runUsage, Thinwire } from '../support/thinwire.js'
+import { clear, open, type Place, runUsage, Thinwire } from '../support/thinwire.js'
 import { until, wait } from '../support/until.js'
 
 const test = suite<Place>('usage tail')
@@ -58,7 +58,7 @@ test('records are printed as they are written, without colours outside of a term
 
 /** The models of what a tail that does not follow prints. */
 async function last(place: Place, ...args: string[]): Promise<unknown[]> {
-  const { code, out, err } = await run(place, ['usage', 'tail', '--no-follow', '--json', ...args])
+  const { code, out, err } = await runUsage(place, ['tail', '--no-follow', '--json', ...args])
   assert.is(err, '')
   assert.is(code, 0)
   return out
