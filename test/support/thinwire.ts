@@ -6,6 +6,7 @@ import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { readLimitSources } from '../../src/commands/limit-sources.js'
+import { runRestart as runRestartCommand } from '../../src/commands/restart.js'
 import { runUsage as runUsageCommand } from '../../src/commands/usage.js'
 import { loadLedgerConfig, locateLedger } from '../../src/config/config.js'
 import { RawClient } from './client.js'
@@ -170,5 +171,12 @@ export async function runUsage(place: Place, args: readonly string[]) {
   const limitRules = async (file: string | undefined) =>
     readLimitSources({ file, env: {}, cwd: place.folder }, () => {}).rules
   const code = await runUsageCommand(args, { ...io, folders, ledger, limitRules })
+  return { code, out: io.out.text, err: io.err.text }
+}
+
+/** `thinwire restart` without a process of its own, for what is about the relay: one in `wire/workers/restart` has one. */
+export async function runRestart(place: Place) {
+  const io = { out: new Written(), err: new Written() }
+  const code = await runRestartCommand([], { ...io, env: {}, cwd: place.folder })
   return { code, out: io.out.text, err: io.err.text }
 }

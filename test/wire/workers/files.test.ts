@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { selfSigned } from '../../../scripts/certificate.js'
 import { configure } from '../../support/start.js'
-import { open, type Place, run, type Thinwire } from '../../support/thinwire.js'
+import { open, type Place, runRestart, type Thinwire } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
 import { clearWorkers, configOf, startWorkers, untilReady } from './scene.js'
 
@@ -87,7 +87,7 @@ test('what changes in the files of a relay is said once, and what is wrong with 
   await untilSaid(thinwire, 'the config was read again and is in use now', 30)
 
   // The restart has brought that into effect.
-  const { code, err } = await run(place, ['restart'])
+  const { code, err } = await runRestart(place)
   assert.is(code, 0, err)
   await untilReady(thinwire, 4)
   const before = thinwire.out.length

@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readLedger } from '../../support/ledger.js'
 import { configure } from '../../support/start.js'
-import { open, type Place, run } from '../../support/thinwire.js'
+import { open, type Place, runRestart } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 import { fillDisk, refuseProcesses } from './hooks.js'
 import {
@@ -40,7 +40,7 @@ test('a restart names what only a stop and a start can change, and new workers k
     metrics: { listen: '127.0.0.1:0' },
   })
   // The command looks where the config says.
-  const lost = await run(place, ['restart'])
+  const lost = await runRestart(place)
   assert.is(lost.code, 3)
   thinwire.child.kill('SIGUSR2')
   await until(() => thinwire.out.includes('restart: all workers are new'), 'the restart', SLOW_MS)
@@ -64,7 +64,7 @@ test('where no process can be started, the workers that live go on, and a later 
   const trigger = join(place.folder, 'full')
   const { thinwire } = await startWorkers(place, {}, { NODE_OPTIONS: refuseProcesses(trigger) })
   writeFileSync(trigger, '')
-  const failed = await run(place, ['restart'])
+  const failed = await runRestart(place)
   assert.is(failed.code, 1)
   assert.match(failed.err, 'spawn ENOMEM')
   const [victim = 0] = readyPids(thinwire)
@@ -87,7 +87,7 @@ test('a restart while the disk is full loses no record: old workers wait for roo
   writeFileSync(trigger, '')
   const load = new Load(thinwire, 2)
   await until(() => load.answered > 5, 'answers')
-  const { code, err } = await run(place, ['restart'])
+  const { code, err } = await runRestart(place)
   assert.is(code, 0, err)
   const before = load.answered
   await until(() => load.answered > before + 5, 'more answers')

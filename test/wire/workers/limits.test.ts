@@ -6,7 +6,7 @@ import { listLedgerNames } from '../../../src/ledger/files.js'
 import { listJournalNames } from '../../../src/ledger/journal.js'
 import { readLedgerAfterKills } from '../../support/ledger.js'
 import { configure, UPSTREAM_KEY } from '../../support/start.js'
-import { open, type Place, run, runUsage, Thinwire } from '../../support/thinwire.js'
+import { open, type Place, run, runRestart, runUsage, Thinwire } from '../../support/thinwire.js'
 import { gate, until } from '../../support/until.js'
 import { ScriptedUpstream } from '../../support/upstream.js'
 import { answers, chat, posting } from '../limits/limit-scene.js'
@@ -96,7 +96,7 @@ test('limits are shown live, and agree with the ledger: after a death, a rolling
   await untilCounted(place, 30 * TOKENS)
   await verify(place)
 
-  const restarted = await run(place, ['restart'])
+  const restarted = await runRestart(place)
   assert.is(restarted.code, 0, restarted.err)
   await untilReady(thinwire, 5)
   await ask(place, thinwire, 10)

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws'
 import { selfSigned } from '../../../scripts/certificate.js'
 import { readLedger } from '../../support/ledger.js'
 import { configure, UPSTREAM_KEY } from '../../support/start.js'
-import { open, type Place, run, runUsage, Thinwire } from '../../support/thinwire.js'
+import { open, type Place, runRestart, runUsage, Thinwire } from '../../support/thinwire.js'
 import { type Gate, gate, until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 import { answer, codeOf, create, Peer, SocketUpstream } from '../websocket/sockets.js'
@@ -172,7 +172,7 @@ test('three restarts in a row under 200 streams and a steady load lose nothing',
   for (let i = 1; i <= RESTARTS; i++) {
     const before = load.answered
     await until(() => load.answered > before + 20, 'answers')
-    const { code, err } = await run(place, ['restart'])
+    const { code, err } = await runRestart(place)
     assert.is(code, 0, err)
     await untilReady(thinwire, 2 + 2 * i)
   }

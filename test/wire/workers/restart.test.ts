@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { configure } from '../../support/start.js'
-import { open, type Place, run, Thinwire } from '../../support/thinwire.js'
+import { open, type Place, run, runRestart, Thinwire } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
 import {
   checkRecords,
@@ -14,6 +14,7 @@ import {
   startWorkers,
   untilGone,
   untilReady,
+  type WorkersScene,
 } from './scene.js'
 
 const test = suite<Place>('restart of workers')
@@ -28,7 +29,8 @@ test('three restarts in a row under load and open streams lose nothing', async (
   const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
   const load = new Load(thinwire, 4)
   for (let i = 1; i <= 3; i++) {
-    const { code, out, err } = await run(place, ['restart'])
+    // The command as it is run, and as others run it here.
+    const { code, out, err } = await (i === 1 ? run(place, ['restart']) : runRestart(place))
     assert.is(code, 0, err)
     assert.match(out, '2 of 2 workers are new')
     await untilReady(thinwire, 2 + 2 * i)
@@ -54,57 +56,6 @@ test('three restarts in a row under load and open streams lose nothing', async (
   await untilGone(readyPids(thinwire))
 })
 
-test('a kept connection of an old worker gets one more answer, with connection: close', async (place) => {
-  const { thinwire } = await startWorkers(place)
-  const kept = await thinwire.client(place)
-  const ask = `GET /v1/x HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${thinwire.key}\r\n\r\n`
-  kept.send(ask)
-  assert.is((await kept.response()).status, 200)
-  const olds = readyPids(thinwire)
-  thinwire.child.kill('SIGUSR2')
-  await untilReady(thinwire, 4)
-  kept.send(ask)
-  const response = await kept.response(1)
-  assert.is(response.status, 200)
-  assert.is(response.header('connection'), 'close')
-  await kept.closed()
-  await untilGone(olds)
-})
-
-test('a restart takes over the config on the disk, and one that is broken changes nothing', async (place) => {
-  const { thinwire } = await startWorkers(place)
-  const [upstream] = place.upstreams
-  const good = configOf(upstream?.url ?? '')
-  configure(place, { ...good, limits: { connections: 0 } })
-  const refused = await run(place, ['restart', '--config', 'thinwire.json'])
-  // The command needs the config itself, to find the ledger.
-  assert.is(refused.code, 2)
-  thinwire.child.kill('SIGUSR2')
-  await thinwire.logs('restart: failed, the workers stay')
-  assert.match(thinwire.out, 'limits.connections')
-  assert.is(readyPids(thinwire).length, 2)
-  configure(place, { ...good, publicUrl: 'https://llm.example.com', workers: 3 })
-  const { code, err } = await run(place, ['restart'])
-  assert.is(code, 0, err)
-  await untilReady(thinwire, 4)
-  assert.match(thinwire.out, 'workers: only a stop and a start')
-})
-
-test('a new worker that cannot start ends the restart with its reason, and the old ones go on', async (place) => {
-  const { thinwire } = await startWorkers(place)
-  const [upstream] = place.upstreams
-  // What is in the files of a certificate is not a part of the config: only a worker finds out.
-  const tls = { cert: 'thinwire.json', key: 'thinwire.json' }
-  configure(place, { ...configOf(upstream?.url ?? ''), listen: { address: '127.0.0.1:0', tls } })
-  const { code, err } = await run(place, ['restart'])
-  assert.is(code, 1)
-  assert.match(err, 'failed, the relay goes on as it was')
-  const load = new Load(thinwire, 1)
-  await until(() => load.answered > 4, 'answers')
-  await load.stop()
-  assert.equal(load.problems, [])
-})
-
 test('thinwire restart without a running relay says so, with exit code 3', async (place) => {
   configure(place, {})
   const { code, err } = await run(place, ['restart'])
@@ -112,8 +63,23 @@ test('thinwire restart without a running relay says so, with exit code 3', async
   assert.match(err, 'no relay runs with the ledger folder')
 })
 
-test('workers that cannot listen end the start with one message and exit code 1', async (place) => {
-  const { thinwire } = await startWorkers(place)
+test.run()
+
+interface Shared extends Place {
+  relay: WorkersScene
+}
+
+/** Tests of one relay, one after another: each leaves it with two workers that serve. */
+const shared = suite<Shared>('restarts of the workers of one relay')
+
+shared.before(async (place) => {
+  open(place)
+  place.relay = await startWorkers(place)
+})
+shared.after(clearWorkers)
+
+shared('workers that cannot listen end the start with one message and exit code 1', async (place) => {
+  const { thinwire } = place.relay
   const second = new Thinwire(place, ['start', '--listen', `127.0.0.1:${thinwire.port}`], {
     UPSTREAM_KEY: 'x',
   })
@@ -122,4 +88,65 @@ test('workers that cannot listen end the start with one message and exit code 1'
   assert.is(second.err.trim().split('\n').length, 1, second.err)
 })
 
-test.run()
+shared(
+  'a new worker that cannot start ends the restart with its reason, and the old ones go on',
+  async (place) => {
+    const { thinwire } = place.relay
+    const [upstream] = place.upstreams
+    // What is in the files of a certificate is not a part of the config: only a worker finds out.
+    const tls = { cert: 'thinwire.json', key: 'thinwire.json' }
+    configure(place, { ...configOf(upstream?.url ?? ''), listen: { address: '127.0.0.1:0', tls } })
+    const { code, err } = await runRestart(place)
+    assert.is(code, 1)
+    assert.match(err, 'failed, the relay goes on as it was')
+    const load = new Load(thinwire, 1)
+    await until(() => load.answered > 4, 'answers')
+    await load.stop()
+    assert.equal(load.problems, [])
+    configure(place, configOf(upstream?.url ?? ''))
+  },
+)
+
+shared('a kept connection of an old worker gets one more answer, with connection: close', async (place) => {
+  const { thinwire } = place.relay
+  const kept = await thinwire.client(place)
+  const ask = `GET /v1/x HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${thinwire.key}\r\n\r\n`
+  kept.send(ask)
+  assert.is((await kept.response()).status, 200)
+  const olds = readyPids(thinwire)
+  thinwire.child.kill('SIGUSR2')
+  await untilReady(thinwire, olds.length + 2)
+  kept.send(ask)
+  const response = await kept.response(1)
+  assert.is(response.status, 200)
+  assert.is(response.header('connection'), 'close')
+  await kept.closed()
+  await untilGone(olds)
+})
+
+shared(
+  'a restart takes over the config on the disk, and one that is broken changes nothing',
+  async (place) => {
+    const { thinwire } = place.relay
+    const before = readyPids(thinwire).length
+    const [upstream] = place.upstreams
+    const good = configOf(upstream?.url ?? '')
+    configure(place, { ...good, limits: { connections: 0 } })
+    const refused = await run(place, ['restart', '--config', 'thinwire.json'])
+    // The command needs the config itself, to find the ledger.
+    assert.is(refused.code, 2)
+    const shown = thinwire.out.length
+    thinwire.child.kill('SIGUSR2')
+    const said = (): string => thinwire.out.slice(shown)
+    await until(() => said().includes('restart: failed, the workers stay'), 'the failure')
+    assert.match(said(), 'limits.connections')
+    assert.is(readyPids(thinwire).length, before)
+    configure(place, { ...good, publicUrl: 'https://llm.example.com', workers: 3 })
+    const { code, err } = await runRestart(place)
+    assert.is(code, 0, err)
+    await untilReady(thinwire, before + 2)
+    assert.match(thinwire.out, 'workers: only a stop and a start')
+  },
+)
+
+shared.run()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readLedger, readLedgerAfterKills } from '../../support/ledger.js'
-import { open, type Place, run } from '../../support/thinwire.js'
+import { open, type Place, runRestart } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 import { dieAt, fillDisk, refuseProcesses } from './hooks.js'
 import { isAlive, Load, SLOW_MS, untilGone } from './scene.js'
@@ -47,7 +47,7 @@ for (const [when, phase, stays] of [
     const before = load.answered
     await until(() => load.answered > before + 5, 'more answers')
     rmSync(trigger)
-    const again = await run(place, ['restart'])
+    const again = await runRestart(place)
     assert.is(again.code, 0, again.err)
     assert.match(again.out, `(process ${serving})`)
     await load.stop()
@@ -84,11 +84,11 @@ test('where no process can be started, a restart fails, and the relay goes on', 
   const trigger = join(place.folder, 'full')
   await startOne(place, {}, { NODE_OPTIONS: refuseProcesses(trigger) })
   writeFileSync(trigger, '')
-  const failed = await run(place, ['restart'])
+  const failed = await runRestart(place)
   assert.is(failed.code, 1)
   assert.match(failed.err, 'no process can be started: spawn ENOMEM')
   rmSync(trigger)
-  const { code, err } = await run(place, ['restart'])
+  const { code, err } = await runRestart(place)
   assert.is(code, 0, err)
 })
 
@@ -99,7 +99,7 @@ test('a restart while the disk is full loses no record: the old process waits fo
   const load = new Load(thinwire, 1)
   await until(() => load.answered > 5, 'answers')
   assert.match(await (await fetch(`${thinwire.url}/readyz`)).text(), '"stalled":"ENOSPC"')
-  const { code, err } = await run(place, ['restart'])
+  const { code, err } = await runRestart(place)
   assert.is(code, 0, err)
   const before = load.answered
   await until(() => load.answered > before + 5, 'more answers')

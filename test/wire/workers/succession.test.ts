@@ -2,9 +2,10 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { runLimits } from '../../../src/commands/limits.js'
 import { readLedger } from '../../support/ledger.js'
 import { configure } from '../../support/start.js'
-import { open, type Place, run, runUsage } from '../../support/thinwire.js'
+import { open, type Place, runRestart, runUsage, Written } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 import { isAlive, Load, untilGone } from './scene.js'
 import {
@@ -23,6 +24,13 @@ import {
 
 const test = suite<Place>('restart of a relay of one process')
 
+/** What `thinwire limits --json` says. */
+async function readLimits(place: Place): Promise<string> {
+  const io = { out: new Written(), err: new Written(), env: {}, cwd: place.folder }
+  await runLimits(['--json'], io)
+  return io.out.text
+}
+
 test.before.each(open)
 test.after.each(clearOne)
 
@@ -33,7 +41,7 @@ test('three restarts under load and open streams lose nothing, and one guardian 
   const streams = []
   for (let i = 1; i <= 3; i++) {
     streams.push(await openHeld(place, thinwire))
-    const { code, out, err } = await run(place, ['restart'])
+    const { code, out, err } = await runRestart(place)
     assert.is(code, 0, err)
     assert.match(out, /^Restarting the relay at http:\S+ \(process \d+\)\nRestarted\./)
     await until(() => takenPids(thinwire.out).length === i, 'the log')
@@ -83,7 +91,7 @@ test('a successor that cannot start, or dies, ends the restart with its reason, 
   const good = settingsOf(upstream?.url ?? '')
   const load = new Load(thinwire, 2, false)
   const fails = async (): Promise<string> => {
-    const { code, err } = await run(place, ['restart'])
+    const { code, err } = await runRestart(place)
     assert.is(code, 1)
     assert.match(err, 'failed, the relay goes on as it was')
     return err
@@ -102,7 +110,7 @@ test('a successor that cannot start, or dies, ends the restart with its reason, 
   await until(() => startedPids(thinwire.out).length === 2, 'a new process')
   process.kill(startedPids(thinwire.out)[1] as number, 'SIGKILL')
   assert.match(await killed, 'the new process has ended (signal SIGKILL) before it was ready')
-  const { code, err } = await run(place, ['restart'])
+  const { code, err } = await runRestart(place)
   assert.is(code, 0, err)
   assert.match(thinwire.out, 'workers: only a stop and a start')
   const before = load.answered
@@ -115,7 +123,7 @@ test('a successor that cannot start, or dies, ends the restart with its reason, 
   await until(() => thinwire.out.includes('is gone: this one goes on'), 'the line')
   assert.is((await fetch(`${thinwire.url}/healthz`)).status, 200)
   await until(() => readdirSync(join(place.folder, 'data')).includes(`running-${serving}.json`), 'its file')
-  const again = await run(place, ['restart'])
+  const again = await runRestart(place)
   assert.is(again.code, 0, again.err)
   assert.match(again.out, `(process ${serving})`)
   assert.is((await fetch(`${thinwire.url}/healthz`)).status, 200)
@@ -162,8 +170,7 @@ test('what the last stream of an old process uses counts in the new one at once,
   // The new process leaves its counters for the command a moment later.
   let limits = ''
   const deadline = performance.now() + 60_000
-  while (performance.now() < deadline && !/"used":1000\b/.test(limits))
-    limits = (await run(place, ['limits', '--json'])).out
+  while (performance.now() < deadline && !/"used":1000\b/.test(limits)) limits = await readLimits(place)
   assert.match(limits, /"used":1000\b/, limits)
   thinwire.child.kill('SIGTERM')
   assert.is(await thinwire.ended(), 0)
