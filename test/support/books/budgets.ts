@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type BudgetSum, listBudgetSums, replayLedger } from '../../../src/limits/replay/replay.js'
 import { parseSnapshot, SNAPSHOT_FILE, type Snapshot } from '../../../src/limits/snapshot/snapshot-file.js'
-import { type Place, run } from '../thinwire.js'
+import { type Place, runUsage } from '../thinwire.js'
 import { until } from '../until.js'
 import { type Fields, type Line, readBooks } from './ledger-sum.js'
 
@@ -160,7 +160,7 @@ export async function checkReplay(folder: string, snapshot: Snapshot): Promise<v
 
 /** The command for it finds no drift either, while the relay runs and after its end. */
 export async function checkCommand(place: Place): Promise<void> {
-  const { out, err } = await run(place, ['usage', 'verify', '--limits', '--json'])
+  const { out, err } = await runUsage(place, ['verify', '--limits', '--json'])
   const { drift, compared, relay } = JSON.parse(out) as {
     readonly drift: readonly unknown[]
     readonly compared: number

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { issueKey } from '../../../src/access/keyring.js'
 import { Account, sumCharges } from '../../support/books/account.js'
 import {
   BUDGETS,
@@ -31,7 +32,7 @@ import {
 import { createRoutes, MixedClients, type TeamKey } from '../../support/books/mixed-clients.js'
 import { createPriceFile } from '../../support/books/tariff.js'
 import { SEED } from '../../support/random.js'
-import { clear, KEY, open, type Place, run, started } from '../../support/thinwire.js'
+import { clear, open, type Place, runUsage, started } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 
 /**
@@ -54,11 +55,11 @@ const test = suite<Place>('books')
 test.before.each(open)
 test.after.each(clear)
 
-async function issueKeys(place: Place): Promise<TeamKey[]> {
+function issueKeys(place: Place): TeamKey[] {
   const keys: TeamKey[] = []
   for (const team of TEAMS) {
-    const { out } = await run(place, ['keys', 'add', '--env', 'prod', '--team', team, '--user', 'alice'])
-    keys.push({ team, text: KEY.exec(out)?.[0] ?? '' })
+    const { key } = issueKey(join(place.folder, 'data', 'keys.jsonl'), { env: 'prod', team, user: 'alice' })
+    keys.push({ team, text: key })
   }
   return keys
 }
@@ -96,11 +97,11 @@ async function live(place: Place, account: Account, keys: TeamKey[], life: numbe
 
 /** What the relay's own reports say of all records is what the other reader has summed up. */
 async function checkReports(place: Place, lines: readonly Line[]): Promise<void> {
-  const verified = await run(place, ['usage', 'verify', '--json'])
+  const verified = await runUsage(place, ['verify', '--json'])
   assert.is(verified.code, 0, verified.out + verified.err)
   const sums = new Map<unknown, Line[]>([['total', [...lines]]])
   for (const line of lines) push(sums, line.fields.team, line)
-  const { out } = await run(place, ['usage', 'report', '--by', 'team', '--json'])
+  const { out } = await runUsage(place, ['report', '--by', 'team', '--json'])
   const report = JSON.parse(out) as { groups: Record<string, unknown>[]; total: Record<string, unknown> }
   assert.is(report.groups.length, sums.size - 1, out)
   for (const group of [{ ...report.total, team: 'total' }, ...report.groups]) {
@@ -137,7 +138,7 @@ test('the ledger adds up to what the provider has charged, over all kinds of req
     const settings = { ledger: { prices: 'prices.json', rotateBytes: 1024 * 1024 }, limits: BUDGETS }
     const routes = createRoutes((name) => provider.urlOf(name))
     writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify(Object.assign(settings, routes)))
-    const keys = await issueKeys(place)
+    const keys = issueKeys(place)
     const kills: number[] = []
     for (let life = 0; life <= KILLS; life++)
       kills.push(await live(place, account, keys, life, (REQUESTS * (life + 1)) / (KILLS + 1)))

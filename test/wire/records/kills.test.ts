@@ -6,16 +6,18 @@ import { until } from '../../support/until.js'
 
 const test = suite<Place>('kills')
 
+const KILLS = 8
+
 test.before.each(open)
 test.after.each(clear)
 
-test('under load, twenty kills lose only what was answered a moment before', async (place) => {
+test('under load, eight kills lose only what was answered a moment before', async (place) => {
   const { thinwire: idle } = await chatting(place)
   await idle.kill()
   const answeredAt = new Map<string, number>()
   const ages: number[] = []
   let sent = 0
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < KILLS; round++) {
     const thinwire = await started(place, [], { UPSTREAM_KEY })
     let isOver = false
     const load = Array.from({ length: 8 }, async () => {
@@ -48,7 +50,7 @@ test('under load, twenty kills lose only what was answered a moment before', asy
   const { code, out } = await runUsage(place, ['verify', '--json'])
   const { gaps, starts } = JSON.parse(out) as { gaps: unknown[]; starts: { kind: string }[] }
   assert.equal(gaps, [])
-  assert.is(starts.filter(({ kind }) => kind === 'killed').length, 20)
+  assert.is(starts.filter(({ kind }) => kind === 'killed').length, KILLS)
   // The last one was followed by no start.
   assert.is(starts.filter(({ kind }) => kind === 'incomplete').length, 1)
   assert.is(code, 1)

@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { listLedgerNames } from '../../../src/ledger/files.js'
 import { randomFrom, SEED } from '../../support/random.js'
-import { clear, open, type Place, run, started, type Thinwire } from '../../support/thinwire.js'
+import { clear, open, type Place, runUsage, started, type Thinwire } from '../../support/thinwire.js'
 import { ENDLESS, type Sent, Traffic } from '../../support/traffic.js'
 import { wait } from '../../support/until.js'
 import { ScriptedUpstream } from '../../support/upstream.js'
@@ -206,14 +206,14 @@ test('the ledger has one record for each request, over relays that are ended by 
     if (ending !== 'SIGTERM twice') assert.is(twice.get(String(writer)) ?? 0, 0, `${ending}: records twice`)
   }
 
-  const verified = await run(place, ['usage', 'verify', '--json'])
+  const verified = await runUsage(place, ['verify', '--json'])
   assert.is(verified.code, 0, verified.out + verified.err)
   const { files, gaps } = JSON.parse(verified.out) as { files: { torn: number; records: number }[]; gaps: [] }
   assert.equal(gaps, [])
   assert.is(sum(files.map((file) => file.records)), records.length)
   const torn = sum(files.map((file) => file.torn))
   assert.ok(torn <= lives.filter(({ ending }) => ending === 'SIGKILL').length, `${torn} torn lines`)
-  const reported = JSON.parse((await run(place, ['usage', 'report', '--json'])).out)
+  const reported = JSON.parse((await runUsage(place, ['report', '--json'])).out)
   assert.is(reported.total.requests, records.length)
   process.stdout.write(
     `${lives.length} lives, ${traffic.sent.size} requests, of which ${notSeen} never arrived and ${killed} lost by a kill; ` +
