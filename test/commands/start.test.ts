@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { issueKey, revokeKey } from '../../src/access/keyring.js'
 import { VERSION } from '../../src/version.js'
 import { configure, status, streaming, UPSTREAM_KEY } from '../support/start.js'
 import { clear, KEY, open, type Place, run, started, type Thinwire } from '../support/thinwire.js'
@@ -16,24 +17,34 @@ const test = suite<Place>('start')
 test.before.each(open)
 test.after.each(clear)
 
-test('a first start shows its address, a first key and lines to paste, within 80 columns', async (place) => {
-  const thinwire = await started(place, ['--first-key', 'show'])
-  const { err, url, key } = thinwire
-  assert.match(err, `Thinwire ${VERSION} listens on http://127.0.0.1:`)
-  assert.match(key, /^lc_dev_default_/)
-  assert.match(err, 'data/keys.jsonl')
-  assert.match(err, 'OPENAI_API_KEY')
-  assert.match(err, /Override OpenAI Base URL {3}https:\/\//)
-  assert.match(err, new RegExp(`OpenAI API Key +${key}\n`))
-  for (const line of err.split('\n')) {
-    assert.ok(line.length <= 80 || line.includes(key) || line.includes(url), `too wide: ${line}`)
-    assert.is(line.trimEnd(), line, 'blanks at the end of a line')
-  }
-  assert.not.match(thinwire.out, KEY)
-})
+/** Tests of one relay, as its first start made it. */
+const firstStart = suite<Place & { thinwire: Thinwire }>('first start')
 
-test('the curl command of the banner streams an answer from the demo', async (place) => {
-  const thinwire = await started(place, ['--first-key', 'show'])
+firstStart.before(async (place) => {
+  open(place)
+  place.thinwire = await started(place, ['--first-key', 'show'])
+})
+firstStart.after(clear)
+
+firstStart(
+  'a first start shows its address, a first key and lines to paste, within 80 columns',
+  ({ thinwire }) => {
+    const { err, url, key } = thinwire
+    assert.match(err, `Thinwire ${VERSION} listens on http://127.0.0.1:`)
+    assert.match(key, /^lc_dev_default_/)
+    assert.match(err, 'data/keys.jsonl')
+    assert.match(err, 'OPENAI_API_KEY')
+    assert.match(err, /Override OpenAI Base URL {3}https:\/\//)
+    assert.match(err, new RegExp(`OpenAI API Key +${key}\n`))
+    for (const line of err.split('\n')) {
+      assert.ok(line.length <= 80 || line.includes(key) || line.includes(url), `too wide: ${line}`)
+      assert.is(line.trimEnd(), line, 'blanks at the end of a line')
+    }
+    assert.not.match(thinwire.out, KEY)
+  },
+)
+
+firstStart('the curl command of the banner streams an answer from the demo', async ({ thinwire }) => {
   // The lines as a shell reads them: up to the first one that is not continued.
   const command = /^ +(curl -N .*?)\n\n/ms.exec(thinwire.err)?.[1] ?? ''
   const url = /^curl -N (\S+) \\$/m.exec(command)?.[1] ?? ''
@@ -57,25 +68,31 @@ test('the curl command of the banner streams an answer from the demo', async (pl
   assert.match(text, /"finish_reason":"stop".*data: \[DONE\]\n\n$/s)
 })
 
-test('an answer of the demo has no cost, also under the name of a model that has a price', async (place) => {
-  const thinwire = await started(place)
-  const answer = await fetch(`${thinwire.url}/v1/chat/completions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${thinwire.key}`, 'content-type': 'application/json' },
-    body: '{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}',
-  })
-  assert.is(answer.status, 200)
-  await answer.text()
-  thinwire.child.kill('SIGTERM')
-  assert.is(await thinwire.ended(), 0)
-  const folder = join(place.folder, 'data')
-  const file = readdirSync(folder).find((name) => name.startsWith('usage-')) ?? 'none'
-  const record = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Record<string, unknown>
-  assert.is(record.upstream_model, 'gpt-4o')
-  assert.ok(Number(record.completion_tokens) > 0)
-  assert.is(record.cost_usd, null)
-  assert.is(record.price_source, null)
-})
+firstStart(
+  'an answer of the demo has no cost, also under the name of a model that has a price',
+  async (place) => {
+    const { thinwire } = place
+    const answer = await fetch(`${thinwire.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${thinwire.key}`, 'content-type': 'application/json' },
+      body: '{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}',
+    })
+    assert.is(answer.status, 200)
+    await answer.text()
+    thinwire.child.kill('SIGTERM')
+    assert.is(await thinwire.ended(), 0)
+    const folder = join(place.folder, 'data')
+    const file = readdirSync(folder).find((name) => name.startsWith('usage-')) ?? 'none'
+    const [line = ''] = readFileSync(join(folder, file), 'utf8').trimEnd().split('\n').slice(-1)
+    const record = JSON.parse(line) as Record<string, unknown>
+    assert.is(record.upstream_model, 'gpt-4o')
+    assert.ok(Number(record.completion_tokens) > 0)
+    assert.is(record.cost_usd, null)
+    assert.is(record.price_source, null)
+  },
+)
+
+firstStart.run()
 
 test('a second start shows the number of keys, and no key', async (place) => {
   const first = await started(place)
@@ -91,9 +108,9 @@ test('a second start shows the number of keys, and no key', async (place) => {
 })
 
 test('a start with revoked keys alone says how to issue a key', async (place) => {
-  const added = await run(place, ['keys', 'add', '--env', 'dev', '--team', 't', '--user', 'u'])
-  const key = added.out.trim()
-  assert.is((await run(place, ['keys', 'revoke', key])).code, 0)
+  const file = join(place.folder, 'data', 'keys.jsonl')
+  const { key } = issueKey(file, { env: 'dev', team: 't', user: 'u' })
+  revokeKey(file, key)
   const thinwire = await started(place)
   assert.not.match(thinwire.err, KEY)
   assert.match(thinwire.err, 'none active in data/keys.jsonl')
