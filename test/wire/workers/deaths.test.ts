@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readLedgerAfterKills } from '../../support/ledger.js'
 import { open, type Place } from '../../support/thinwire.js'
-import { until } from '../../support/until.js'
+import { gate, until } from '../../support/until.js'
 import {
   clearWorkers,
   holdStream,
@@ -14,6 +14,7 @@ import {
   startWorkers,
   untilGone,
   untilReady,
+  type WorkersScene,
 } from './scene.js'
 
 const CLIENTS = 4
@@ -25,23 +26,6 @@ const test = suite<Place>('deaths of workers')
 
 test.before.each(open)
 test.after.each(clearWorkers)
-
-test('a worker that is killed cuts its own clients alone, and is replaced', async (place) => {
-  const { thinwire, last } = await startWorkers(place)
-  const [victim = 0] = readyPids(thinwire)
-  const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
-  process.kill(victim, 'SIGKILL')
-  await untilReady(thinwire, 3)
-  assert.match(thinwire.out, 'died (signal SIGKILL); a new one takes its place')
-  const load = new Load(thinwire, 2)
-  await until(() => load.answered > 10, 'answers')
-  await load.stop()
-  assert.equal(load.problems, [])
-  last.open()
-  await Promise.all(streams.map((stream) => stream.sees('data: last\n\n').catch(() => {})))
-  const complete = await Promise.all(streams.map(async (stream) => (await stream.response()).complete))
-  assert.equal(complete.sort(), [false, true])
-})
 
 test('workers that are killed while the primary counts for them end neither it nor the others', async (place) => {
   const rules = [{ name: 'all', requestsPerMinute: 1_000_000, concurrent: 1_000 }]
@@ -132,9 +116,41 @@ function noter(file: string): string {
     }`
 }
 
-test('workers of a primary that is killed let their streams end, and then end', async (place) => {
-  const { thinwire, last } = await startWorkers(place)
-  const pids = readyPids(thinwire)
+test.run()
+
+/** Tests of one relay, the second after the first. */
+const shared = suite<Place & { relay: WorkersScene }>('deaths at one relay')
+
+shared.before(async (place) => {
+  open(place)
+  place.relay = await startWorkers(place)
+})
+shared.after(clearWorkers)
+
+shared('a worker that is killed cuts its own clients alone, and is replaced', async (place) => {
+  const { thinwire, last } = place.relay
+  const [victim = 0] = readyPids(thinwire)
+  const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
+  process.kill(victim, 'SIGKILL')
+  await untilReady(thinwire, 3)
+  assert.match(thinwire.out, 'died (signal SIGKILL); a new one takes its place')
+  const load = new Load(thinwire, 2)
+  await until(() => load.answered > 10, 'answers')
+  await load.stop()
+  assert.equal(load.problems, [])
+  last.open()
+  await Promise.all(streams.map((stream) => stream.sees('data: last\n\n').catch(() => {})))
+  const complete = await Promise.all(streams.map(async (stream) => (await stream.response()).complete))
+  assert.equal(complete.sort(), [false, true])
+  for (const stream of streams) stream.destroy()
+})
+
+shared('workers of a primary that is killed let their streams end, and then end', async (place) => {
+  const { relay } = place
+  const { thinwire } = relay
+  const last = gate()
+  relay.last = last
+  const pids = readyPids(thinwire).filter(isAlive)
   const streams = [await holdStream(place, thinwire), await holdStream(place, thinwire)]
   thinwire.child.kill('SIGKILL')
   await until(() => thinwire.out.split('the primary process is gone').length === 3, 'both workers to notice')
@@ -144,4 +160,4 @@ test('workers of a primary that is killed let their streams end, and then end', 
   await untilGone(pids)
 })
 
-test.run()
+shared.run()

@@ -18,7 +18,8 @@ export const PATIENT = { drainMs: 600_000 }
 /** A relay of two workers before an upstream that holds the streams of `/v1/held` until the gate is open. */
 export interface WorkersScene {
   readonly thinwire: Thinwire
-  readonly last: Gate
+  /** Another one may take its place, for the streams that begin then. */
+  last: Gate
 }
 
 export async function startWorkers(
@@ -26,8 +27,9 @@ export async function startWorkers(
   settings: Record<string, unknown> = {},
   env: Record<string, string> = {},
 ): Promise<WorkersScene> {
-  const last = gate()
+  const gates = { last: gate() }
   const upstream = await ScriptedUpstream.start(async (received) => {
+    const { last } = gates
     if (received.target !== '/v1/held') {
       await received.write(whole('200 OK', '{}'))
       return
@@ -45,7 +47,7 @@ export async function startWorkers(
   assert.is(thinwire.code, null, thinwire.err)
   // The log comes by another pipe than the banner.
   await untilReady(thinwire, 2)
-  return { thinwire, last }
+  return Object.assign(gates, { thinwire })
 }
 
 export function configOf(upstreamUrl: string): Record<string, unknown> {
