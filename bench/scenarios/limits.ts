@@ -63,7 +63,7 @@ export const LIMITS: Scenario = {
     }
     // Until the code of both is compiled.
     await alternate(sized(mode, { whole: 20_000, quick: 10_000, smoke: 100 }))
-    const { on, off, ratio } = await alternate(sized(mode, { whole: 60_000, quick: 30_000, smoke: 1_200 }))
+    const { on, off, ratio } = await alternate(sized(mode, { whole: 60_000, quick: 30_000, smoke: 600 }))
     record.add('limits', 'cpu_per_request', 'us', 'thinwire', on)
     record.add('limits', 'cpu_per_request', 'us', 'unlimited', off)
     // A figure of its own: the ratio within a round varies less than the ratio of two medians.
