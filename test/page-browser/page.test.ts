@@ -37,29 +37,38 @@ test.after(async () => {
   await scene?.close()
 })
 
-interface SignedIn extends Watched {
-  readonly context: BrowserContext
-}
+/** Contexts in which somebody has signed in before, by their secret: most tests do not care how they came in. */
+const signedIn = new Map<string, BrowserContext>()
 
-/** Opens a page, signs in, and looks at the end whether anything went wrong in it. */
+/**
+ * Opens a page in which somebody is signed in, and looks at the end whether anything went wrong in it.
+ * @param options of a context of its own, in which somebody signs in first
+ */
 async function withPage(
   secret: string,
-  run: (signedIn: SignedIn) => Promise<void>,
-  { url = scene.url, ...options }: BrowserContextOptions & { url?: string } = {},
+  run: (signedIn: Watched) => Promise<void>,
+  options: BrowserContextOptions | null = null,
 ): Promise<void> {
-  const context = await browser.newContext(options)
+  const known = options === null ? signedIn.get(secret) : undefined
+  const context = known ?? (await browser.newContext(options ?? {}))
   context.setDefaultTimeout(20_000)
+  const watched = await openPage(context, scene.url)
+  const { page } = watched
   try {
-    const watched = await openPage(context, url)
-    await watched.page.goto(url)
-    await signIn(watched.page, secret)
+    await page.goto(scene.url)
+    if (known === undefined) {
+      await signIn(page, secret)
+      if (options === null) signedIn.set(secret, context)
+    }
+    await page.getByRole('navigation').waitFor()
     // The browser writes down that nobody was signed in.
     watched.errors.length = 0
-    await run({ ...watched, context })
+    await run(watched)
     assert.equal(watched.errors, [])
     assert.equal(watched.strangers, [])
   } finally {
-    await context.close()
+    await page.close()
+    if (options !== null) await context.close()
   }
 }
 
@@ -94,45 +103,55 @@ withChromium('a wrong secret is refused in words, the token lets in, and who sig
   await context.close()
 })
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  withChromium(`each view shows its data, and axe finds nothing serious in it (${colorScheme})`, async () => {
+const PHONE = { width: 375, height: 740 }
+const DESK = { width: 1280, height: 900 }
+
+/** Looks at what the page shows in light and in dark, at a desk. */
+async function findFaultsInBoth(page: Page, view: string): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    await drawn(page)
+    assert.equal(await findFaults(page), [], `${view} (${colorScheme})`)
+  }
+}
+
+/** Waits until what has changed is drawn. */
+async function drawn(page: Page): Promise<void> {
+  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
+}
+
+withChromium(
+  'each view shows its data, and axe finds nothing serious in it, light, dark and on a phone, where none scrolls sideways',
+  async () => {
     // axe is run in the page, which its policy would forbid; another test looks at the policy.
-    const options = { bypassCSP: true, colorScheme, viewport: { width: 1280, height: 900 } }
+    const options = { bypassCSP: true, viewport: PHONE }
     await withPage(
       scene.operatorSecret,
       async ({ page }) => {
         for (const [view, text] of VIEWS) {
+          await page.setViewportSize(PHONE)
+          await page.emulateMedia({ colorScheme: 'light' })
           await page.goto(`${scene.url}?view=${view}`)
-          await page.getByRole('main').getByText(text).first().waitFor()
-          assert.equal(await findFaults(page), [], view)
+          const data = page.getByRole('main').getByText(text).first()
+          await data.waitFor({ state: 'attached' })
+          const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+          assert.is(beyond, 0, view)
+          // Tables can be reached by keyboard: it is one of axe's rules.
+          assert.equal(await findFaults(page), [], `${view} (phone)`)
+          await page.setViewportSize(DESK)
+          await data.waitFor()
+          await findFaultsInBoth(page, view)
         }
         await page.goto(`${scene.url}?view=requests`)
         await page.getByRole('row').nth(7).getByRole('link').first().click()
         await page.getByRole('rowheader', { name: 'upstream' }).waitFor()
         assert.match(page.url(), /request=req-/)
-        assert.equal(await findFaults(page), [], 'request')
+        await findFaultsInBoth(page, 'request')
       },
       options,
     )
-  })
-}
-
-withChromium('on a phone no view scrolls sideways, and tables can be reached by keyboard', async () => {
-  const options = { bypassCSP: true, viewport: { width: 375, height: 740 } }
-  await withPage(
-    scene.operatorSecret,
-    async ({ page }) => {
-      for (const [view, text] of VIEWS) {
-        await page.goto(`${scene.url}?view=${view}`)
-        await page.getByRole('main').getByText(text).first().waitFor({ state: 'attached' })
-        const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
-        assert.is(beyond, 0, view)
-        assert.equal(await findFaults(page), [], view)
-      }
-    },
-    options,
-  )
-})
+  },
+)
 
 withChromium('now goes on by itself, says when it is not connected, and comes back', async () => {
   const context = await browser.newContext()
@@ -274,30 +293,34 @@ withChromium('the views and what is in them can be reached by keyboard', async (
 })
 
 withChromium('a key is added, shown once, rotated and revoked', async () => {
-  await withPage(scene.operatorSecret, async ({ page }) => {
-    await showView(page, 'Keys')
-    const { key, dialog } = await addKey(page)
-    const shown = shownKey(dialog)
-    assert.match(key, /^lc_prod_nightly_builds_/)
-    await page.keyboard.press('Escape')
-    assert.ok(await shown.isVisible(), 'Escape does not take it away')
-    await dialog.getByRole('button', { name: 'Done' }).click()
-    const row = page.getByRole('row').filter({ hasText: 'nightly/builds' })
-    await row.waitFor()
-    assert.not.match(await page.content(), new RegExp(key))
-    await row.getByRole('button', { name: /^revoke/ }).click()
-    await dialog.getByRole('button', { name: 'Cancel' }).click()
-    await row.getByRole('button', { name: /^revoke/ }).click()
-    await dialog.getByRole('button', { name: 'Revoke' }).click()
-    await row.getByText('revoked').waitFor()
-    const other = page.getByRole('row').filter({ hasText: scene.stranger })
-    await other
-      .first()
-      .getByRole('button', { name: /^rotate/ })
-      .click()
-    await dialog.getByRole('button', { name: 'Rotate' }).click()
-    await shown.waitFor()
-  })
+  await withPage(
+    scene.operatorSecret,
+    async ({ page }) => {
+      await showView(page, 'Keys')
+      const { key, dialog } = await addKey(page)
+      const shown = shownKey(dialog)
+      assert.match(key, /^lc_prod_nightly_builds_/)
+      await page.keyboard.press('Escape')
+      assert.ok(await shown.isVisible(), 'Escape does not take it away')
+      await dialog.getByRole('button', { name: 'Done' }).click()
+      const row = page.getByRole('row').filter({ hasText: 'nightly/builds' })
+      await row.waitFor()
+      assert.not.match(await page.content(), new RegExp(key))
+      await row.getByRole('button', { name: /^revoke/ }).click()
+      await dialog.getByRole('button', { name: 'Cancel' }).click()
+      await row.getByRole('button', { name: /^revoke/ }).click()
+      await dialog.getByRole('button', { name: 'Revoke' }).click()
+      await row.getByText('revoked').waitFor()
+      const other = page.getByRole('row').filter({ hasText: scene.stranger })
+      await other
+        .first()
+        .getByRole('button', { name: /^rotate/ })
+        .click()
+      await dialog.getByRole('button', { name: 'Rotate' }).click()
+      await shown.waitFor()
+    },
+    {},
+  )
 })
 
 withChromium('the holder of a key sees what it did, and nothing of others', async () => {
