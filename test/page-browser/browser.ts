@@ -62,3 +62,10 @@ export async function addKey(page: Page): Promise<{ readonly key: string; readon
 export function shownKey(dialog: Locator): Locator {
   return dialog.getByLabel('The new key', { exact: true })
 }
+
+/** Signs in to the page that is open. */
+export async function signIn(page: Page, secret: string): Promise<void> {
+  await page.getByLabel('Token or key').fill(secret)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('navigation').waitFor()
+}

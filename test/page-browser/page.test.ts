@@ -3,8 +3,8 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { until } from '../support/until.js'
-import { findFaults } from './axe.js'
-import { addKey, findChromium, launch, openPage, shownKey, type Watched } from './browser.js'
+import { findFaults, findFaultsInBoth } from './axe.js'
+import { addKey, findChromium, launch, openPage, shownKey, signIn, type Watched } from './browser.js'
 import { openScene, type PageScene } from './scene.js'
 
 /** The page in a real browser. Without one, these tests are skipped: install Chromium (Debian: `chromium`). */
@@ -40,10 +40,7 @@ test.after(async () => {
 /** Contexts in which somebody has signed in before, by their secret: most tests do not care how they came in. */
 const signedIn = new Map<string, BrowserContext>()
 
-/**
- * Opens a page in which somebody is signed in, and looks at the end whether anything went wrong in it.
- * @param options of a context of its own, in which somebody signs in first
- */
+/** Opens a page in which somebody is signed in (anew with `options`), and looks at the end whether anything went wrong. */
 async function withPage(
   secret: string,
   run: (signedIn: Watched) => Promise<void>,
@@ -70,12 +67,6 @@ async function withPage(
     await page.close()
     if (options !== null) await context.close()
   }
-}
-
-async function signIn(page: Page, secret: string): Promise<void> {
-  await page.getByLabel('Token or key').fill(secret)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByRole('navigation').waitFor()
 }
 
 async function showView(page: Page, name: string): Promise<void> {
@@ -106,25 +97,10 @@ withChromium('a wrong secret is refused in words, the token lets in, and who sig
 const PHONE = { width: 375, height: 740 }
 const DESK = { width: 1280, height: 900 }
 
-/** Looks at what the page shows in light and in dark, at a desk. */
-async function findFaultsInBoth(page: Page, view: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme })
-    await drawn(page)
-    assert.equal(await findFaults(page), [], `${view} (${colorScheme})`)
-  }
-}
-
-/** Waits until what has changed is drawn. */
-async function drawn(page: Page): Promise<void> {
-  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
-}
-
 withChromium(
   'each view shows its data, and axe finds nothing serious in it, light, dark and on a phone, where none scrolls sideways',
   async () => {
-    // axe is run in the page, which its policy would forbid; another test looks at the policy.
-    const options = { bypassCSP: true, viewport: PHONE }
+    // The policy would forbid axe; another test looks at it.
     await withPage(
       scene.operatorSecret,
       async ({ page }) => {
@@ -136,7 +112,7 @@ withChromium(
           await data.waitFor({ state: 'attached' })
           const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
           assert.is(beyond, 0, view)
-          // Tables can be reached by keyboard: it is one of axe's rules.
+          // Of tables, too: that they can be reached by keyboard is one of axe's rules.
           assert.equal(await findFaults(page), [], `${view} (phone)`)
           await page.setViewportSize(DESK)
           await data.waitFor()
@@ -148,7 +124,7 @@ withChromium(
         assert.match(page.url(), /request=req-/)
         await findFaultsInBoth(page, 'request')
       },
-      options,
+      { bypassCSP: true, viewport: PHONE },
     )
   },
 )
