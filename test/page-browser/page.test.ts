@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { until } from '../support/until.js'
+import { until, wait } from '../support/until.js'
 import { findFaults, findFaultsInBoth } from './axe.js'
 import { addKey, findChromium, launch, openPage, shownKey, signIn, type Watched } from './browser.js'
 import { openScene, type PageScene } from './scene.js'
@@ -266,6 +266,30 @@ withChromium('the views and what is in them can be reached by keyboard', async (
     await page.keyboard.press('Enter')
     await page.getByRole('table', { name: 'First byte: values' }).getByRole('row').nth(3).waitFor()
   })
+})
+
+withChromium('a key that was revoked a moment ago is shown so, though the session came slowly', async () => {
+  const context = await browser.newContext()
+  try {
+    const { page } = await openPage(context, scene.url)
+    await page.goto(scene.url)
+    await page.route('**/api/session', async (route) => {
+      const response = await route.fetch()
+      await wait(10_000)
+      await route.fulfill({ response })
+    })
+    await signIn(page, scene.operatorSecret)
+    await showView(page, 'Keys')
+    const button = page.getByRole('button', { name: /^revoke/ }).last()
+    const id = (await button.getAttribute('aria-label'))?.split(' ').at(-1) ?? 'no key'
+    await button.click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
+    // By a clock that is late by the time of the answer, the key would end only then.
+    const row = page.getByRole('row').filter({ hasText: id })
+    await row.getByText('revoked').waitFor({ timeout: 8_000 })
+  } finally {
+    await context.close()
+  }
 })
 
 withChromium('a key is added, shown once, rotated and revoked', async () => {

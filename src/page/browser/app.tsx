@@ -25,10 +25,14 @@ export function App() {
   const [state, setState] = useState<State>('asking')
   const known = typeof state === 'object' && 'session' in state ? state : null
 
-  const take = (session: Session): void => setState({ session, aheadMs: session.now - Date.now() })
+  // By the moment of the question: by that of a slow answer the clock would be late, and what has just happened at the
+  // relay, such as the end of a key, would be in its future.
+  const take = (session: Session, askedAt: number): void =>
+    setState({ session, aheadMs: session.now - askedAt })
   const ask = async (): Promise<void> => {
     try {
-      take(await callApi<Session>('GET', '/api/session'))
+      const askedAt = Date.now()
+      take(await callApi<Session>('GET', '/api/session'), askedAt)
       announceAway(false)
     } catch (error) {
       announceAway(isNoAnswer(error))

@@ -2,15 +2,21 @@ import { useState } from 'preact/hooks'
 import type { Session } from '../shapes.js'
 import { callApi } from './api.js'
 
+interface SignInProps {
+  /** @param askedAt `Date.now()` when the page asked for it */
+  readonly onSession: (session: Session, askedAt: number) => void
+}
+
 /** Asks for the token of an operator, or for a key. */
-export function SignIn({ onSession }: { readonly onSession: (session: Session) => void }) {
+export function SignIn({ onSession }: SignInProps) {
   const [secret, setSecret] = useState('')
   const [problem, setProblem] = useState<string | null>(null)
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault()
     setProblem(null)
     try {
-      onSession(await callApi<Session>('POST', '/api/session', { secret: secret.trim() }))
+      const askedAt = Date.now()
+      onSession(await callApi<Session>('POST', '/api/session', { secret: secret.trim() }), askedAt)
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error))
     }
