@@ -183,4 +183,13 @@ onLinux('a reading that took long puts the next one off by five seconds at most'
   await until(() => table.complete === 2, 'the second reading')
 })
 
+onLinux('a clock that goes back keeps nobody from a reading', async () => {
+  const table = new TcpTable()
+  table.want(60_000, 0)
+  await until(() => table.complete === 1, 'the first reading')
+  table.want(0, 250)
+  assert.is(table.begun, 2)
+  await until(() => table.complete === 2, 'the second reading')
+})
+
 test.run()

@@ -132,18 +132,13 @@ export class RawClient {
   /**
    * The n-th response on this connection, from 0, when it is whole; or as much of it as came before the end.
    * @param method of the requests on this connection, since the answer to a HEAD has no body
-   * @param ms how long it may take
    */
-  async response(n = 0, method = 'GET', ms?: number): Promise<Response> {
+  async response(n = 0, method = 'GET'): Promise<Response> {
     let response: Response | undefined
-    await until(
-      () => {
-        response = parseResponses(this.bytes, this.ending === 'fin', method)[n]
-        return response?.complete === true || this.ending !== null
-      },
-      'a whole response',
-      ms,
-    )
+    await until(() => {
+      response = parseResponses(this.bytes, this.ending === 'fin', method)[n]
+      return response?.complete === true || this.ending !== null
+    }, 'a whole response')
     if (response === undefined) throw new Error(`there is no response ${n} in ${quote(this.text)}`)
     return response
   }

@@ -50,11 +50,11 @@ export function auth(relay: Pick<TestRelay, 'key'>): string {
   return `host: relay\r\nauthorization: Bearer ${relay.key}\r\n`
 }
 
-/** Posts a body to a path, on a connection of its own. @param ms how long the response may take */
-export async function post(relay: TestRelay, path: string, body: string, ms?: number): Promise<Response> {
+/** Posts a body to a path, on a connection of its own. */
+export async function post(relay: TestRelay, path: string, body: string): Promise<Response> {
   const client = await relay.client()
   client.send(`POST ${path} HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
-  const response = await client.response(0, 'POST', ms)
+  const response = await client.response()
   client.destroy()
   return response
 }
