@@ -7,7 +7,7 @@ import { type GroupRun, runFailedAgain } from './runner/second-run.js'
 import { mayShare } from './runner/sharing.js'
 
 /**
- * The test runner: processes of test files, four at a time. Files that start processes, or change or measure their own,
+ * The test runner: processes of test files, three at a time. Files that start processes, or change or measure their own,
  * have one for themselves; the others share one with a few of their folder, and must leave nothing behind in it. Files are
  * found among the sources, so that stale build output never runs.
  *

@@ -42,15 +42,13 @@ function split(files: readonly string[]): string[][] {
 export type Lane = readonly [string[][], string[][]]
 
 /**
- * Lists for the processes that run at one time, which are more than the cores of the machine that the suite is meant for
- * (two): a file that is alone waits for more than half of its time. So three of these and one group are well together. If
- * only groups are left, three run at one time.
+ * Lists for the processes that run at one time, one more than there are cores where the suite is meant to run (two). A file
+ * that is alone waits for half of its time, so that two of these and one group keep both cores busy.
  */
 export function openLanes({ alone, together }: Groups): Lane[] {
   return [
     [alone, together],
     [alone, together],
-    [alone, []],
     [together, alone],
   ]
 }
