@@ -61,6 +61,13 @@ test('each group runs once, whichever lane is ahead, and each lane has work as l
   )
 })
 
+test('two lanes take files that are alone first, and one takes groups', () => {
+  const lanes = openLanes({ alone: [['a'], ['b'], ['c']], together: [['d', 'e'], ['f']] })
+  const first = lanes.map(takeNext)
+  assert.equal(first, [['a'], ['b'], ['d', 'e']])
+  assert.equal(lanes.map(takeNext), [['c'], ['f'], undefined])
+})
+
 function hasWork([first, second]: Lane): boolean {
   return first.length + second.length > 0
 }

@@ -42,8 +42,8 @@ function split(files: readonly string[]): string[][] {
 export type Lane = readonly [string[][], string[][]]
 
 /**
- * Lists for the processes that run at one time, one more than there are cores where the suite is meant to run (two). A file
- * that is alone waits for half of its time, so that two of these and one group keep both cores busy.
+ * Lists for the processes that run at one time, one more than there are cores where the suite is meant to run (two). A
+ * file that is alone waits for half of its time, so that two of these and one group keep both cores busy.
  */
 export function openLanes({ alone, together }: Groups): Lane[] {
   return [

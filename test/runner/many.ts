@@ -24,7 +24,7 @@ async function load(script: string): Promise<void> {
   try {
     preload(script, import.meta.url)
   } catch {
-    // What is wrong with the file is wrong with its import, too. A file that waits at its top level cannot be preloaded.
+    // What is wrong with the file is wrong with its import, too. A file that waits at its top level has only the import.
   }
   await import(pathToFileURL(script).href)
 }

@@ -47,7 +47,7 @@ export function killAll(): void {
 export async function runAlone({ name, script }: TestFile): Promise<Outcome> {
   if (!existsSync(script)) return failure(name, 'was not built: npm run build')
   const { code, stdout, output, seconds } = await run([script], LIMIT_MS)
-  return { file: name, ...count(stdout, code), seconds, output }
+  return { file: name, ...countTests(stdout, code), seconds, output }
 }
 
 /**
@@ -61,7 +61,7 @@ export async function runTogether(files: readonly TestFile[], limitMs = LIMIT_MS
   const together = files.map(({ name, script }) => {
     const { output = '', seconds = null } = sections.get(script) ?? {}
     if (seconds === null) return failure(name, output)
-    return { file: name, ...count(output, 0), seconds, output }
+    return { file: name, ...countTests(output, 0), seconds, output }
   })
   const firstFailed = together.findIndex(({ failed }) => failed > 0)
   const isWell = code === 0 && firstFailed === -1
@@ -154,7 +154,10 @@ function killGroup(child: ChildProcess): void {
  * Tests as uvu counts them in its closing lines. Its exit code alone will not do: a `before` hook that throws leaves it
  * at 0 with tests that never ran. Nor will the lines: a file may fail after them.
  */
-function count(stdout: string, code: number | null): Pick<Outcome, 'passed' | 'failed' | 'skipped'> {
+export function countTests(
+  stdout: string,
+  code: number | null,
+): Pick<Outcome, 'passed' | 'failed' | 'skipped'> {
   const closing = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)$/gm
   const [, total = 0, passed = 0, skipped = 0] =
     [...stripVTControlCharacters(stdout).matchAll(closing)].at(-1)?.map(Number) ?? []

@@ -146,6 +146,7 @@ export class RawClient {
   /** Waits for the next bytes or for the end, without asking for them again and again. */
   anything(): Promise<void> {
     const { socket } = this
+    if (this.ending !== null) return Promise.resolve()
     return new Promise((resolve) => {
       const settle = (): void => {
         for (const event of NEWS) socket.removeListener(event, settle)

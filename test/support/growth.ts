@@ -3,8 +3,8 @@ import * as assert from 'uvu/assert'
 const RUNS = 4
 
 /**
- * More runs of the largest size than of the smaller ones: what disturbs it has more time to, and it has the last word. What
- * misses the first step by more than chance misses it again, so that it is soon given up.
+ * More runs of the largest size than of the smaller ones: what disturbs it has more time to, and it has the last word.
+ * What misses the first step by more than chance misses it again, so that it is soon given up.
  */
 const STEPS = [
   { times: 4, most: 5, runs: 3 },
@@ -48,8 +48,8 @@ export function assertGrowsLinearly<Input>(
 }
 
 /**
- * Inputs that are alike, one for each run: bytes are made once and copied, as making them may cost more than the work, and
- * leaves garbage to it. A buffer of its own, as an outline is remembered for its buffer.
+ * Inputs that are alike, one for each run: bytes are made once and copied, as making them may cost more than the work,
+ * and leaves garbage to it. A buffer of its own, as an outline is remembered for its buffer.
  */
 function createInputs<Input>(prepare: () => Input): () => Input {
   const first = prepare()

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
+import { countTests } from '../runner/run-files.js'
 import { readSections } from '../runner/sections.js'
 
 /** Files of which one hangs fail. */
@@ -41,8 +42,8 @@ export async function runWireFiles(
     for (const script of scripts) {
       const { output = '', seconds = null } = sections.get(script) ?? {}
       assert.ok(seconds !== null, `${script} did not come to its end: ${output}\n${err}`)
-      const [, total = '0', passed = ''] = /Total: +(\d+)\s+Passed: +(\d+)/.exec(output) ?? []
-      assert.ok(total !== '0' && passed === total, `${script} has failed: ${output}\n${err}`)
+      const { passed, failed } = countTests(output, 0)
+      assert.ok(passed > 0 && failed === 0, `${script} has failed: ${output}\n${err}`)
     }
     assert.is(code, 0, out + err)
   } finally {
